@@ -1,0 +1,292 @@
+/**
+ * The one error class and its closed table of codes.
+ *
+ * The code is the contract: HTTP status, exit code and retry advice derive from it. The message is for people and says
+ * what to do next. A test holds this table, the documentation and the sources against each other.
+ */
+
+export interface ErrorCodeEntry {
+  /** HTTP status of the problem+json answer. */
+  readonly status: number
+  /** True when the same request may succeed if it is sent again as it is. */
+  readonly retryable: boolean
+  /** What happened, in one sentence. */
+  readonly meaning: string
+  /** What the caller or operator does next. */
+  readonly nextStep: string
+}
+
+export const ERROR_CODES = {
+  INVALID_ARGUMENT: {
+    status: 400,
+    retryable: false,
+    meaning: 'A request, option or flag is malformed.',
+    nextStep: 'Correct the part that the message names.',
+  },
+  INVALID_VALUE: {
+    status: 422,
+    retryable: false,
+    meaning: 'A column value does not fit its type, or a NOT NULL column has none.',
+    nextStep: 'Send a value the column can hold without loss; the message names the column and the bound.',
+  },
+  INVALID_DEFINITION: {
+    status: 422,
+    retryable: false,
+    meaning: 'A table, column or index definition contradicts itself or is not supported.',
+    nextStep: 'Correct the definition as the message says.',
+  },
+  NOT_FOUND: {
+    status: 404,
+    retryable: false,
+    meaning: 'The catalog, schema, table, column, index or route does not exist.',
+    nextStep: 'Check the spelling; `replog tables URL` lists what exists.',
+  },
+  ALREADY_EXISTS: {
+    status: 409,
+    retryable: false,
+    meaning: 'A catalog, schema, table or index of that name exists.',
+    nextStep: 'Choose another name or drop the existing object first.',
+  },
+  DUPLICATE_KEY: {
+    status: 409,
+    retryable: false,
+    meaning: 'A row with the same primary key or unique index value exists.',
+    nextStep: 'Use another key, or update the existing row.',
+  },
+  CHECK_FAILED: {
+    status: 412,
+    retryable: false,
+    meaning: 'A `check` statement did not hold, so the transaction was rolled back.',
+    nextStep: 'Read the row again and decide anew.',
+  },
+  CONFLICT: {
+    status: 409,
+    retryable: true,
+    meaning: 'A transaction that committed since this one began changed what it read or wrote.',
+    nextStep: 'Run the transaction again; the embedded `transaction(fn)` does so by itself.',
+  },
+  SCHEMA_CHANGED: {
+    status: 409,
+    retryable: true,
+    meaning: 'A table that this transaction used was altered or dropped since it began.',
+    nextStep: 'Run the transaction again with the new definition.',
+  },
+  DEADLOCK: {
+    status: 409,
+    retryable: true,
+    meaning:
+      'Transactions wait for row locks of one another in a circle; this one was rolled back so that the others go on.',
+    nextStep: 'Run the transaction again; take locks in one order everywhere to avoid it.',
+  },
+  LOCK_TIMEOUT: {
+    status: 409,
+    retryable: true,
+    meaning: 'A row lock was not free in time. The transaction stays open.',
+    nextStep: 'Try the statement again, or roll back and run the transaction again.',
+  },
+  READ_ONLY_TRANSACTION: {
+    status: 409,
+    retryable: false,
+    meaning: 'The transaction was begun read-only and was asked to write.',
+    nextStep: 'Begin a read-write transaction.',
+  },
+  CURSOR_CLOSED: {
+    status: 409,
+    retryable: false,
+    meaning: 'The cursor was closed, or its transaction has ended.',
+    nextStep: 'Open a new cursor.',
+  },
+  SNAPSHOT_TOO_OLD: {
+    status: 409,
+    retryable: true,
+    meaning: 'The transaction has been open so long that its snapshot was given up to bound memory.',
+    nextStep: 'Run it again, and keep transactions short.',
+  },
+  TRANSACTION_OPEN: {
+    status: 409,
+    retryable: false,
+    meaning: 'A transaction is already open here; the open one stays open.',
+    nextStep: 'Commit or roll back the open transaction first. Nothing commits implicitly.',
+  },
+  NO_TRANSACTION: {
+    status: 409,
+    retryable: false,
+    meaning: 'There is no open transaction, or it has already ended. Nothing commits implicitly.',
+    nextStep: 'Begin a new transaction.',
+  },
+  TRANSACTION_TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    meaning: 'The transaction exceeds the bound on rows, statements or bytes.',
+    nextStep: 'Split it; the message names the bound.',
+  },
+  LIMIT: {
+    status: 503,
+    retryable: true,
+    meaning: 'A bound of the server is reached.',
+    nextStep: 'Send less at once and retry after a pause.',
+  },
+  STORAGE_LIMIT: {
+    status: 507,
+    retryable: false,
+    meaning: 'A catalog has as many tables or stored bytes as its limit allows.',
+    nextStep: 'Delete rows or drop tables, or have the limit raised.',
+  },
+  TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    meaning: 'A request body, a row, a key or a frame exceeds its bound.',
+    nextStep: 'Send smaller pieces; the message names the bound.',
+  },
+  READ_ONLY_REPLICA: {
+    status: 403,
+    retryable: false,
+    meaning: 'This server is a replica and takes no writes.',
+    nextStep: 'Send writes to the primary; the message names it where it is known.',
+  },
+  FOREIGN_CLUSTER: {
+    status: 409,
+    retryable: false,
+    meaning: 'The peer belongs to another cluster.',
+    nextStep: 'Check the --from address, or give the replica a data directory of its own.',
+  },
+  FENCED: {
+    status: 409,
+    retryable: false,
+    meaning: 'A server with a higher epoch exists; this one must not write.',
+    nextStep: 'Follow the new primary.',
+  },
+  DIVERGED: {
+    status: 409,
+    retryable: false,
+    meaning: 'The logs of the two servers differ before the position where they should meet.',
+    nextStep: 'Keep the data directory for inspection and set the replica up anew.',
+  },
+  LOG_GAP: {
+    status: 409,
+    retryable: true,
+    meaning: 'A frame does not follow the one before it.',
+    nextStep: 'The replica reconnects from its last frame by itself; if it recurs, look at the network path.',
+  },
+  HISTORY_LOST: {
+    status: 410,
+    retryable: false,
+    meaning: 'The log no longer reaches back to the requested position.',
+    nextStep: 'Start from a new copy; the message names the oldest position available.',
+  },
+  CORRUPT: {
+    status: 500,
+    retryable: false,
+    meaning: 'Stored or received bytes fail their checksum or do not parse.',
+    nextStep: 'Stop using the damaged copy; restore it from a peer. Nothing is repaired by guessing.',
+  },
+  UNSUPPORTED_VERSION: {
+    status: 501,
+    retryable: false,
+    meaning: 'The data or message was written by a newer format than this program knows.',
+    nextStep: 'Upgrade this server.',
+  },
+  COMMIT_UNKNOWN: {
+    status: 500,
+    retryable: false,
+    meaning: 'The store failed while the commit was written, so its outcome is not known.',
+    nextStep: 'Ask for the outcome of its idempotency key, or repeat it with the same key; without one, read the rows.',
+  },
+  STORE_FAILED: {
+    status: 503,
+    retryable: true,
+    meaning: 'The store refused an earlier write and takes nothing more until it is opened again.',
+    nextStep: 'Repair the cause (disk full, I/O error) and restart the server.',
+  },
+  DISK_FULL: {
+    status: 507,
+    retryable: true,
+    meaning: 'Free disk space is below the watermark, so writes are refused before the disk is full.',
+    nextStep: 'Free disk space; writes are taken again by themselves.',
+  },
+  LOCKED: {
+    status: 409,
+    retryable: false,
+    meaning: 'Another process has the data directory open.',
+    nextStep: 'Stop the other process, or choose another --data directory.',
+  },
+  NOT_A_DATA_DIRECTORY: {
+    status: 400,
+    retryable: false,
+    meaning: 'The directory exists, is not empty and was not made by replog.',
+    nextStep: 'Choose an empty or new directory.',
+  },
+  CLOSED: {
+    status: 503,
+    retryable: true,
+    meaning: 'The server is shutting down or not open yet.',
+    nextStep: 'Retry when the server is up.',
+  },
+  UNREACHABLE: {
+    status: 502,
+    retryable: true,
+    meaning: 'The other server cannot be reached or did not answer in time.',
+    nextStep: 'Check that it runs and that the URL is right.',
+  },
+  PROTOCOL: {
+    status: 400,
+    retryable: false,
+    meaning: 'The peer sent a message that the protocol does not allow.',
+    nextStep: 'Check that both servers run compatible versions.',
+  },
+  UNAUTHORIZED: {
+    status: 401,
+    retryable: false,
+    meaning: 'Credentials are missing or do not allow this.',
+    nextStep: 'Bind to loopback, or configure credentials.',
+  },
+  INTERNAL: {
+    status: 500,
+    retryable: false,
+    meaning: 'A fault in replog itself.',
+    nextStep: 'Report it with the server log.',
+  },
+} as const satisfies Record<string, ErrorCodeEntry>
+
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** Exit codes of every command. */
+export const EXIT_OK = 0
+export const EXIT_FAILED = 1
+export const EXIT_USAGE = 2
+
+/**
+ * Every fault that a user, a disk or a peer can cause.
+ *
+ * `code` is stable, `message` says what to do next, `cause` keeps the original error, `details` holds JSON-safe facts
+ * (column, line, bound). Faults that only a bug of ours can cause are assertions instead and are never caught.
+ */
+export class ReplogError extends Error {
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>> | undefined
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; details?: Record<string, unknown> }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ReplogError'
+    this.code = code
+    this.details = options?.details
+  }
+
+  get status(): number {
+    return ERROR_CODES[this.code].status
+  }
+
+  get retryable(): boolean {
+    return ERROR_CODES[this.code].retryable
+  }
+}
+
+/** True for a `ReplogError`, of the given code when one is named. */
+export function isReplogError(error: unknown, code?: ErrorCode): error is ReplogError {
+  return error instanceof ReplogError && (code === undefined || error.code === code)
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,180 @@
+/**
+ * Every bound in the system, unit and qualifier last. Relations between them are asserted when this file loads.
+ */
+import assert from 'node:assert/strict'
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Longest catalog, schema, table, column or index name, in code points. */
+export const IDENTIFIER_CODE_POINTS_MAX = 128
+/** Most columns of a table. */
+export const TABLE_COLUMNS_MAX = 1000
+/** Most secondary indexes of a table. */
+export const TABLE_INDEXES_MAX = 64
+/** Most columns in one key. */
+export const KEY_COLUMNS_MAX = 16
+/** Longest encoded key tuple. */
+export const KEY_BYTES_MAX = 4 * KIB
+/** Longest encoded row. */
+export const ROW_BYTES_MAX = 16 * MIB
+/** Most characters a VARCHAR may declare. */
+export const VARCHAR_LENGTH_MAX = 65_535
+/** Most digits a DECIMAL may declare. */
+export const DECIMAL_PRECISION_MAX = 65
+/** Deepest nesting of a JSON value. */
+export const JSON_DEPTH_MAX = 100
+/** Most members and elements of a JSON value, shared parts counted each time. */
+export const JSON_VALUES_MAX = 1_000_000
+/** Most labels an ENUM may declare. */
+export const ENUM_LABELS_MAX = 65_535
+
+/** A transaction whose payload would be longer is cut into segments of about this size. */
+export const SEGMENT_BYTES_TARGET = 1 * MIB
+/** Longest frame payload a reader accepts: one segment may exceed the target by one row. */
+export const FRAME_PAYLOAD_BYTES_MAX = ROW_BYTES_MAX * 2 + 2 * MIB
+/** Most bytes of row images in one transaction. */
+export const TRANSACTION_BYTES_MAX = 64 * MIB
+/** Most characters of names and values of a transaction's annotations together. */
+export const ANNOTATIONS_LENGTH_MAX = 16 * KIB
+/** Longest encoded table message. */
+export const DEFINITION_BYTES_MAX = 1 * MIB
+/** Most keys, and most ranges, that one transaction may read and have validated at its commit. */
+export const TRANSACTION_READS_MAX = 1_000_000
+/** Most row changes in one transaction. */
+export const TRANSACTION_ROWS_MAX = 1_000_000
+/** Most statements in one one-shot transaction. */
+export const TRANSACTION_STATEMENTS_MAX = 10_000
+/** Longest time an interactive transaction may stay open, in milliseconds. */
+export const TRANSACTION_AGE_MS_MAX = 60_000
+/** How long `getForUpdate` waits for a row lock when it names no time, in milliseconds. */
+export const LOCK_WAIT_MS_DEFAULT = 10_000
+/** Most row locks that one transaction holds. */
+export const TRANSACTION_LOCKS_MAX = 10_000
+/** Most savepoints of one transaction at a time. */
+export const TRANSACTION_SAVEPOINTS_MAX = 1000
+/** Longest idempotency key, in characters. */
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 255
+/** Results of a transaction with an idempotency key that take more than this are not kept for its repetitions. */
+export const OUTCOME_BYTES_MAX = 64 * KIB
+/** How often `transaction(fn)` runs `fn` before it gives up with the last conflict. */
+export const TRANSACTION_ATTEMPTS_MAX = 64
+
+/** A commit group stops taking transactions when its batch reaches this size. */
+export const GROUP_BYTES_MAX = 16 * MIB
+/** Most transactions in one commit group. */
+export const GROUP_TRANSACTIONS_MAX = 8192
+/** Most bytes of transactions that wait for a place in a group. */
+export const COMMIT_QUEUE_BYTES_MAX = 256 * MIB
+
+/** Memory for before images that open snapshots need. Beyond it the oldest snapshots are given up. */
+export const RECENT_VERSIONS_BYTES_MAX = 256 * MIB
+/** Longest time a scan or another reader may hold a snapshot, in milliseconds. */
+export const SNAPSHOT_AGE_MS_MAX = 600_000
+/** Memory for the newest frames, from which followers are served without reading the store. */
+export const LOG_TAIL_BYTES_MAX = 64 * MIB
+
+/** Most rows in one page of a scan read from the store. */
+export const SCAN_PAGE_ROWS_MAX = 1000
+/** Most bytes in one page of a scan read from the store. */
+export const SCAN_PAGE_BYTES_MAX = 1 * MIB
+/** Most rows one HTTP answer or one-shot scan returns. */
+export const SCAN_RESULT_ROWS_MAX = 10_000
+/** Most bytes of rows that the statements of one transaction return in one answer. */
+export const RESULT_BYTES_MAX = 64 * MIB
+/** Rows a scan over HTTP returns when no limit is given. */
+export const SCAN_RESULT_ROWS_DEFAULT = 1000
+
+/** Longest HTTP request body. */
+export const HTTP_BODY_BYTES_MAX = 16 * MIB
+/** Longest message on the replica link: one catch-up chunk may exceed its target by one frame. */
+export const LINK_MESSAGE_BYTES_MAX = FRAME_PAYLOAD_BYTES_MAX + 8 * MIB
+/** Frames are coalesced into link messages of about this size. */
+export const LINK_CHUNK_BYTES_TARGET = 256 * KIB
+/** A follower whose socket holds more unsent bytes than this is not given more until it drains. */
+export const LINK_UNSENT_BYTES_MAX = 8 * MIB
+/** Heartbeat period on the replica link, in milliseconds. */
+export const LINK_HEARTBEAT_MS = 1000
+/** A link on which nothing arrived for so long is closed, in milliseconds. */
+export const LINK_SILENCE_MS_MAX = 10_000
+/** First and longest pause between attempts to reach the primary, in milliseconds. */
+export const RECONNECT_MS_MIN = 100
+export const RECONNECT_MS_MAX = 5_000
+/** Most bytes of received frames a replica holds before it pauses the link: more than the largest transaction. */
+export const REPLICA_BUFFER_BYTES_MAX = 128 * MIB
+
+/** Longest frame on a session's WebSocket: the largest row fits in binary form. */
+export const SESSION_FRAME_BYTES_MAX = ROW_BYTES_MAX + 1 * MIB
+/** Most WebSockets of sessions on one server. */
+export const SERVER_CONNECTIONS_MAX = 20_000
+/** Most sessions on one server. A session begins with its first request. */
+export const SERVER_SESSIONS_MAX = 50_000
+/** Most transactions that sessions of one server have open. */
+export const SERVER_TRANSACTIONS_MAX = 20_000
+/** Most cursors that sessions of one server have open. */
+export const SERVER_CURSORS_MAX = 50_000
+/** Most bytes that sessions of one server hold: requests that are not answered and answers that are not sent. */
+export const SERVER_HELD_BYTES_MAX = 512 * MIB
+/** Most WebSockets of sessions of one catalog, when it has no limit of its own. */
+export const CATALOG_CONNECTIONS_MAX = 10_000
+/** Most sessions of one catalog, when it has no limit of its own. */
+export const CATALOG_SESSIONS_MAX = 20_000
+/** Most transactions that sessions of one catalog have open, when it has no limit of its own. */
+export const CATALOG_TRANSACTIONS_MAX = 10_000
+/** Most cursors that sessions of one catalog have open, when it has no limit of its own. */
+export const CATALOG_CURSORS_MAX = 20_000
+/** Most sessions on one WebSocket. */
+export const CONNECTION_SESSIONS_MAX = 1000
+/** Most requests on one WebSocket that are not answered yet. */
+export const CONNECTION_REQUESTS_MAX = 1000
+/** A WebSocket is not read while its requests that are not answered yet have more bytes than this. */
+export const CONNECTION_REQUEST_BYTES_MAX = 32 * MIB
+/** A WebSocket is not read, and its requests are not run, while its unsent answers have more bytes than this. */
+export const CONNECTION_UNSENT_BYTES_MAX = 8 * MIB
+/** A peer that has not read its answers for so long is cut off, in milliseconds. */
+export const CONNECTION_SLOW_MS_MAX = 30_000
+/** How often the peer of a session's WebSocket is asked whether it is there, in milliseconds. */
+export const CONNECTION_PING_MS = 15_000
+/** A session's WebSocket on which no frame arrived for so long is cut off, in milliseconds. */
+export const CONNECTION_SILENCE_MS_MAX = 60_000
+/** Most open cursors of one session. */
+export const SESSION_CURSORS_MAX = 1000
+/** A transaction whose session sends nothing for so long is rolled back, in milliseconds. */
+export const TRANSACTION_IDLE_MS_MAX = 30_000
+/** A session without a transaction that sends nothing for so long is forgotten, in milliseconds. */
+export const SESSION_IDLE_MS_MAX = 600_000
+
+/** Writes are refused when the file system has less than this free. */
+export const DISK_FREE_BYTES_MIN = 256 * MIB
+/** How often free space is looked up, in milliseconds. */
+export const DISK_CHECK_MS = 1000
+/** Frames whose digest chain is verified when a store is opened. */
+export const OPEN_VERIFY_FRAMES_MAX = 256
+/** Keys a purge job deletes in one batch. */
+export const PURGE_KEYS_PER_BATCH = 2000
+/** LevelDB write buffer: large, so that memtable switches lie further apart than a page of a scan lives. */
+export const STORE_WRITE_BUFFER_BYTES = 64 * MIB
+export const STORE_CACHE_BYTES = 64 * MIB
+
+assert(SEGMENT_BYTES_TARGET + 2 * ROW_BYTES_MAX <= FRAME_PAYLOAD_BYTES_MAX, 'a row with both images fits one frame')
+assert(TRANSACTION_BYTES_MAX < COMMIT_QUEUE_BYTES_MAX, 'the queue holds the largest transaction')
+assert(LINK_CHUNK_BYTES_TARGET + FRAME_PAYLOAD_BYTES_MAX < LINK_MESSAGE_BYTES_MAX, 'any frame fits a link message')
+assert(FRAME_PAYLOAD_BYTES_MAX < REPLICA_BUFFER_BYTES_MAX, 'a replica can hold the largest frame')
+assert(TRANSACTION_BYTES_MAX * 1.5 < REPLICA_BUFFER_BYTES_MAX, 'a replica can hold the largest transaction')
+assert(
+  SEGMENT_BYTES_TARGET + ANNOTATIONS_LENGTH_MAX * 4 + OUTCOME_BYTES_MAX + DEFINITION_BYTES_MAX <
+    FRAME_PAYLOAD_BYTES_MAX,
+  'all fits a frame',
+)
+assert(LINK_HEARTBEAT_MS * 3 < LINK_SILENCE_MS_MAX, 'a link survives two lost heartbeats')
+assert(TRANSACTION_AGE_MS_MAX < SNAPSHOT_AGE_MS_MAX, 'a transaction ends before its snapshot is given up')
+assert(LOCK_WAIT_MS_DEFAULT < TRANSACTION_AGE_MS_MAX, 'a lock wait ends before its transaction')
+assert(ROW_BYTES_MAX <= TRANSACTION_BYTES_MAX, 'a transaction can hold the largest row')
+assert(SCAN_RESULT_ROWS_DEFAULT <= SCAN_RESULT_ROWS_MAX, 'the default scan is allowed')
+assert(SESSION_FRAME_BYTES_MAX < CONNECTION_REQUEST_BYTES_MAX, 'a WebSocket can take the largest frame')
+assert(
+  CONNECTION_REQUEST_BYTES_MAX + CONNECTION_UNSENT_BYTES_MAX < SERVER_HELD_BYTES_MAX,
+  'one peer does not fill a server',
+)
+assert(CONNECTION_PING_MS * 3 < CONNECTION_SILENCE_MS_MAX, 'a WebSocket survives two lost pings')
+assert(LOCK_WAIT_MS_DEFAULT < TRANSACTION_IDLE_MS_MAX, 'a transaction is not idle while another waits for its lock')

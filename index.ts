@@ -1,0 +1,35 @@
+/**
+ * replog for embedding applications.
+ *
+ *   const primary = await Primary.open({ path: './data' })
+ *   const db = primary.catalog('local')
+ */
+export { Primary, type PrimaryOptions } from './primary/primary.js'
+export type { LimitOptions } from './primary/limit-options.js'
+export { Catalog, type ExecuteResult } from './primary/catalog.js'
+export { Transaction, type TransactionOptions, type TransactionStatus } from './primary/transaction.js'
+export type { CommitResult } from './primary/commit-lane.js'
+export type { Annotations } from './primary/annotations.js'
+export type {
+  CheckInput,
+  CreateTableInput,
+  DropTableInput,
+  InsertInput,
+  KeyInput,
+  RowInput,
+  ScanInput,
+  SetInput,
+  StatementInput,
+  StatementResult,
+  UpdateInput,
+} from './primary/statement.js'
+export { Replica, type ReplicaOptions } from './replica/replica.js'
+export type { CatalogReader, TableListing } from './log/catalog-reader.js'
+export type { ScanOptions } from './log/scan.js'
+export type { FollowState, Lag, ReplicationStatus, StageStatus } from './log/status.js'
+export type { JsonValue, Value } from './log/codec/column-type.js'
+export type { RowObject } from './ddl/compiled-table.js'
+export type { ColumnDefinition, IndexDefinition, KeyPartDefinition, TableDefinition } from './ddl/table-definition.js'
+export { ERROR_CODES, ReplogError, isReplogError, type ErrorCode } from './core/errors.js'
+export { type Epoch, type Lsn, type Position, asLsn, formatPosition, parseLsn, parsePosition } from './core/position.js'
+export { VERSION } from './core/version.js'

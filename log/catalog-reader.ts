@@ -1,0 +1,140 @@
+/**
+ * Reads of one catalog at the newest durable LSN: what a replica serves, and a primary outside of transactions.
+ *
+ * Every call sees exactly one LSN; a scan keeps the one it began with, over all its pages. (G4)
+ */
+import { ReplogError } from '../core/errors.js'
+import type { Position } from '../core/position.js'
+import type { CompiledTable, RowObject } from '../ddl/compiled-table.js'
+import { type CatalogIdentifier, formatTableName } from '../ddl/identifiers.js'
+import { catalogTablesPrefix, keyText, prefixRange, schemaPrefix } from '../store/keys.js'
+import type { Snapshot, TextRange } from '../store/versions.js'
+import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
+import type { SchemaMessage, TableMessage } from './codec/message.js'
+import { SnapshotView, type ViewEntry } from './read-view.js'
+import type { ReplicatedState } from './replicated-state.js'
+import { type ScanOptions, planScan, scanPages } from './scan.js'
+import type { TableNames } from './table-names.js'
+
+export interface TableListing {
+  readonly schema: string
+  readonly name: string
+  readonly message: TableMessage
+  /** Rows in the table, as of the newest durable transaction. */
+  readonly rows: number
+  /** Order-free digest of the rows, 16 hex digits. */
+  readonly digest: string
+}
+
+export class CatalogReader {
+  readonly name: CatalogIdentifier
+  readonly #state: ReplicatedState
+  readonly #names: TableNames
+
+  constructor(state: ReplicatedState, names: TableNames, name: CatalogIdentifier) {
+    this.#state = state
+    this.#names = names
+    this.name = name
+  }
+
+  /** The position that a read starting now sees. */
+  get position(): Position {
+    return this.#state.durable
+  }
+
+  /**
+   * One row by its primary key; undefined when there is none.
+   * @param table "schema.table"
+   * @param key a value for each primary key column
+   * @throws ReplogError NOT_FOUND (table), INVALID_VALUE (key)
+   */
+  get(table: string, key: Readonly<Record<string, unknown>>): RowObject | undefined {
+    return this.#reading((view) => {
+      const compiled = this.#table(view, table)
+      const rowKey = compiled.rowKey(compiled.keyRow(key))
+      const bytes = view.get(rowKey, keyText(rowKey))
+      return bytes === undefined ? undefined : compiled.toObject(compiled.rows.decode(bytes))
+    })
+  }
+
+  /**
+   * Rows in key order at one LSN, fetched a page at a time.
+   * @throws ReplogError NOT_FOUND, INVALID_VALUE, INVALID_ARGUMENT; SNAPSHOT_TOO_OLD when the reader is too slow
+   */
+  async *scan(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject> {
+    for await (const page of this.scanPages(table, options)) yield* page
+  }
+
+  /** The same, an array of rows at a time. */
+  async *scanPages(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject[]> {
+    const snapshot = this.#state.openSnapshot()
+    try {
+      const view = new SnapshotView(this.#state, snapshot)
+      const compiled = this.#table(view, table)
+      for await (const { rows } of scanPages(view, compiled, planScan(compiled, options))) {
+        yield rows.map((row) => compiled.toObject(row))
+      }
+    } finally {
+      this.#state.versions.close(snapshot)
+    }
+  }
+
+  /** The compiled table as it stands now. @throws ReplogError NOT_FOUND */
+  table(name: string): CompiledTable {
+    return this.#reading((view) => this.#table(view, name))
+  }
+
+  /** Every table of the catalog with its size. */
+  async tables(): Promise<TableListing[]> {
+    const snapshot = this.#state.openSnapshot()
+    try {
+      const view = new SnapshotView(this.#state, snapshot)
+      const catalog = this.#state.dictionary.catalog((key, text) => view.get(key, text), this.name)
+      const schemas = new Map<number, SchemaMessage>()
+      for await (const { value } of entriesOf(view, schemaPrefix(catalog.id))) {
+        const schema = decodeSchemaMessage(value)
+        schemas.set(schema.id, schema)
+      }
+      const listings: TableListing[] = []
+      for await (const { value } of entriesOf(view, catalogTablesPrefix(catalog.id))) {
+        const message = decodeTableMessage(value)
+        const schema = schemas.get(message.schemaId)
+        if (schema === undefined) {
+          throw new ReplogError('CORRUPT', `table ${message.id} is in schema ${message.schemaId}, which does not exist`)
+        }
+        const stats = this.#state.statistics.durableTable(message.id)
+        listings.push({ schema: schema.name, name: message.name, message, rows: stats.rows, digest: stats.digest })
+      }
+      return listings.sort((left, right) => (formatTableName(asName(left)) < formatTableName(asName(right)) ? -1 : 1))
+    } finally {
+      this.#state.versions.close(snapshot)
+    }
+  }
+
+  #table(view: SnapshotView, name: string): CompiledTable {
+    return this.#names.lookup(this.name, name, view.lsn, (key, text) => view.get(key, text)).table
+  }
+
+  #reading<Result>(read: (view: SnapshotView) => Result): Result {
+    const snapshot: Snapshot = this.#state.openSnapshot()
+    try {
+      return read(new SnapshotView(this.#state, snapshot))
+    } finally {
+      this.#state.versions.close(snapshot)
+    }
+  }
+}
+
+function asName(listing: TableListing): { schema: string; table: string } {
+  return { schema: listing.schema, table: listing.name }
+}
+
+async function* entriesOf(view: SnapshotView, prefix: Buffer): AsyncGenerator<ViewEntry> {
+  const { from, to } = prefixRange(prefix)
+  let rest: TextRange | undefined = { from: keyText(Buffer.from(from)), to: keyText(Buffer.from(to)) }
+  while (rest !== undefined) {
+    const page = await view.page(rest, 1000, false)
+    yield* page.entries
+    rest = page.rest
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * The hash chain over the log.
+ *
+ *   digest(0) := first 16 bytes of SHA-256("replog.v1 genesis" cluster-id)
+ *   digest(n) := first 16 bytes of SHA-256(digest(n-1) payload(n))           n counts frames, so segments count singly
+ *
+ * Invariant: two logs with the same digest after a frame hold the same payloads up to it.
+ *
+ * One-shot `crypto.hash` with binary text output takes a third of the time of the same with a Buffer, and a quarter of
+ * `createHash`; copying a payload of usual size behind the previous digest is cheaper than hashing in two steps.
+ */
+import assert from 'node:assert/strict'
+import { createHash, hash } from 'node:crypto'
+import { DIGEST_BYTES } from '../../core/position.js'
+
+const GENESIS = 'replog.v1 genesis'
+
+/** Up to here a payload is copied behind the previous digest and hashed at once. */
+const COPIED_PAYLOAD_BYTES_MAX = 16 * 1024
+const scratch = Buffer.allocUnsafeSlow(DIGEST_BYTES + COPIED_PAYLOAD_BYTES_MAX)
+
+/** The digest of the empty log of a cluster. */
+export function genesisDigest(clusterId: Uint8Array): Buffer {
+  const digest = Buffer.allocUnsafe(DIGEST_BYTES)
+  writeDigest(Buffer.concat([Buffer.from(GENESIS), clusterId]), digest, 0)
+  return digest
+}
+
+/** The digest after a frame with this payload. */
+export function chainDigest(previous: Uint8Array, payload: Uint8Array): Buffer {
+  assert(previous.length === DIGEST_BYTES, 'a digest has its length')
+  const digest = Buffer.allocUnsafe(DIGEST_BYTES)
+  if (payload.length <= COPIED_PAYLOAD_BYTES_MAX) {
+    scratch.set(previous)
+    scratch.set(payload, DIGEST_BYTES)
+    writeDigest(scratch.subarray(0, DIGEST_BYTES + payload.length), digest, 0)
+  } else {
+    createHash('sha256').update(previous).update(payload).digest().copy(digest, 0, 0, DIGEST_BYTES)
+  }
+  return digest
+}
+
+/** Writes the first 16 bytes of SHA-256(`bytes`) to `target` at `offset`, which may lie in `bytes`. */
+export function writeDigest(bytes: Uint8Array, target: Buffer, offset: number): void {
+  target.write(hash('sha256', bytes, 'binary'), offset, DIGEST_BYTES, 'latin1')
+}

@@ -1,0 +1,167 @@
+// Generated from ../replication.proto by scripts/generate-codec.mjs; edit that, not this.
+export const REPLICATION_DESCRIPTOR = {
+  nested: {
+    replog: {
+      nested: {
+        v1: {
+          nested: {
+            Transaction: {
+              fields: {
+                lsn: { type: 'uint64', id: 1 },
+                epoch: { type: 'uint32', id: 2 },
+                segment: { type: 'uint32', id: 3 },
+                lastSegment: { type: 'bool', id: 4 },
+                originServerId: { type: 'bytes', id: 5 },
+                catalogId: { type: 'uint32', id: 6 },
+                startTimestampUs: { type: 'sint64', id: 7 },
+                commitTimestampUs: { type: 'sint64', id: 8 },
+                statements: { rule: 'repeated', type: 'Statement', id: 9 },
+                annotations: { keyType: 'string', type: 'string', id: 10 },
+                idempotencyKey: { type: 'string', id: 11 },
+                outcome: { type: 'bytes', id: 12 },
+              },
+            },
+            Statement: {
+              oneofs: {
+                kind: {
+                  oneof: [
+                    'insert',
+                    'update',
+                    'delete',
+                    'createTable',
+                    'dropTable',
+                    'createSchema',
+                    'createCatalog',
+                    'dropCatalog',
+                    'newEpoch',
+                  ],
+                },
+              },
+              fields: {
+                insert: { type: 'RowChanges', id: 1 },
+                update: { type: 'RowChanges', id: 2 },
+                delete: { type: 'RowChanges', id: 3 },
+                createTable: { type: 'CreateTable', id: 10 },
+                dropTable: { type: 'DropTable', id: 11 },
+                createSchema: { type: 'CreateSchema', id: 20 },
+                createCatalog: { type: 'CreateCatalog', id: 30 },
+                dropCatalog: { type: 'DropCatalog', id: 31 },
+                newEpoch: { type: 'NewEpoch', id: 40 },
+              },
+            },
+            RowChanges: {
+              fields: {
+                tableId: { type: 'uint32', id: 1 },
+                tableVersion: { type: 'uint32', id: 2 },
+                rows: { rule: 'repeated', type: 'RowChange', id: 3 },
+              },
+            },
+            RowChange: {
+              fields: {
+                key: { type: 'bytes', id: 1 },
+                before: { type: 'bytes', id: 2 },
+                after: { type: 'bytes', id: 3 },
+              },
+            },
+            CreateTable: { fields: { after: { type: 'TableMessage', id: 1 } } },
+            DropTable: { fields: { before: { type: 'TableMessage', id: 1 } } },
+            CreateSchema: { fields: { after: { type: 'SchemaMessage', id: 1 } } },
+            CreateCatalog: { fields: { after: { type: 'CatalogMessage', id: 1 } } },
+            DropCatalog: { fields: { before: { type: 'CatalogMessage', id: 1 } } },
+            NewEpoch: { fields: { epoch: { type: 'uint32', id: 1 }, serverId: { type: 'bytes', id: 2 } } },
+            CatalogMessage: {
+              fields: {
+                id: { type: 'uint32', id: 1 },
+                name: { type: 'string', id: 2 },
+                createdUs: { type: 'sint64', id: 3 },
+              },
+            },
+            SchemaMessage: {
+              fields: {
+                id: { type: 'uint32', id: 1 },
+                catalogId: { type: 'uint32', id: 2 },
+                name: { type: 'string', id: 3 },
+                createdUs: { type: 'sint64', id: 4 },
+              },
+            },
+            TableMessage: {
+              fields: {
+                id: { type: 'uint32', id: 1 },
+                version: { type: 'uint32', id: 2 },
+                catalogId: { type: 'uint32', id: 3 },
+                schemaId: { type: 'uint32', id: 4 },
+                name: { type: 'string', id: 5 },
+                columns: { rule: 'repeated', type: 'Column', id: 6 },
+                primaryKey: { rule: 'repeated', type: 'KeyPart', id: 7 },
+                indexes: { rule: 'repeated', type: 'Index', id: 8 },
+                nextColumnId: { type: 'uint32', id: 9 },
+                nextIndexId: { type: 'uint32', id: 10 },
+                comment: { type: 'string', id: 11 },
+                createdUs: { type: 'sint64', id: 12 },
+                changedUs: { type: 'sint64', id: 13 },
+              },
+            },
+            Column: {
+              oneofs: { _missingValue: { oneof: ['missingValue'] } },
+              fields: {
+                id: { type: 'uint32', id: 1 },
+                name: { type: 'string', id: 2 },
+                type: { type: 'ColumnType', id: 3 },
+                notNull: { type: 'bool', id: 4 },
+                default: { type: 'ColumnDefault', id: 5 },
+                autoIncrement: { type: 'bool', id: 6 },
+                addedInVersion: { type: 'uint32', id: 7 },
+                missingValue: { type: 'string', id: 8, options: { proto3_optional: true } },
+                comment: { type: 'string', id: 9 },
+              },
+            },
+            ColumnType: {
+              fields: {
+                kind: { type: 'Kind', id: 1 },
+                length: { type: 'uint32', id: 2 },
+                precision: { type: 'uint32', id: 3 },
+                scale: { type: 'uint32', id: 4 },
+                labels: { rule: 'repeated', type: 'string', id: 5 },
+              },
+              nested: {
+                Kind: {
+                  values: {
+                    KIND_UNSPECIFIED: 0,
+                    BOOLEAN: 1,
+                    INTEGER: 2,
+                    BIGINT: 3,
+                    DOUBLE: 4,
+                    DECIMAL: 5,
+                    VARCHAR: 6,
+                    TEXT: 7,
+                    BLOB: 8,
+                    DATE: 9,
+                    TIME: 10,
+                    TIMESTAMP: 11,
+                    UUID: 12,
+                    ENUM: 13,
+                    JSON: 14,
+                  },
+                },
+              },
+            },
+            ColumnDefault: {
+              oneofs: { kind: { oneof: ['literal', 'function'] } },
+              fields: { literal: { type: 'string', id: 1 }, function: { type: 'Function', id: 2 } },
+              nested: { Function: { values: { FUNCTION_UNSPECIFIED: 0, NOW: 1, UUID: 2 } } },
+            },
+            KeyPart: { fields: { columnId: { type: 'uint32', id: 1 }, descending: { type: 'bool', id: 2 } } },
+            Index: {
+              fields: {
+                id: { type: 'uint32', id: 1 },
+                name: { type: 'string', id: 2 },
+                unique: { type: 'bool', id: 3 },
+                parts: { rule: 'repeated', type: 'KeyPart', id: 4 },
+              },
+            },
+          },
+        },
+      },
+    },
+  },
+}

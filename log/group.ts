@@ -1,0 +1,29 @@
+/** A commit group: the transactions that share one batch and one fsync. */
+import type { ReplogError } from '../core/errors.js'
+import { GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX } from '../core/limits.js'
+import type { Position } from '../core/position.js'
+import type { CommitGroup } from '../store/store.js'
+import { ChangedStatistics } from './statistics.js'
+import type { TailEntry } from './tail.js'
+
+/** Told once the fsync of a transaction's group returned, or with the error that made its outcome unknown. */
+export type CommitWaiter = (error: ReplogError | undefined) => void
+
+export class Group {
+  /** Filled while the batch before it is in the device; undefined while there is nothing to write. */
+  batch: CommitGroup | undefined
+  readonly entries: TailEntry[] = []
+  readonly waiters: CommitWaiter[] = []
+  readonly statistics = new ChangedStatistics()
+  changesDefinitions = false
+  /** Position after the group; undefined while it holds no transaction. */
+  position: Position | undefined
+
+  get isEmpty(): boolean {
+    return this.batch === undefined
+  }
+
+  get isFull(): boolean {
+    return this.entries.length >= GROUP_TRANSACTIONS_MAX || (this.batch?.bytes ?? 0) >= GROUP_BYTES_MAX
+  }
+}

@@ -1,0 +1,28 @@
+/** Bounds of the HTTP side alone, unit and qualifier last. */
+import assert from 'node:assert/strict'
+
+/** How long a read waits for the position it asks for when it names no time, in milliseconds. */
+export const POSITION_WAIT_MS_DEFAULT = 5_000
+/** Longest such wait, in milliseconds. */
+export const POSITION_WAIT_MS_MAX = 60_000
+/** How long requests that are running may take to finish when the server closes, in milliseconds. */
+export const DRAIN_MS_MAX = 10_000
+/** How often connections that fell idle since are looked for while the server closes, in milliseconds. */
+export const DRAIN_CHECK_MS = 20
+/** An answer of rows that is longer than this is streamed, in UTF-16 code units. */
+export const ANSWER_BUFFER_LENGTH_MAX = 1024 * 1024
+/** Catalogs that a listing returns when it names no number. */
+export const CATALOG_LIST_DEFAULT = 1000
+/** Most catalogs of one listing. */
+export const CATALOG_LIST_MAX = 10_000
+/** Longest path parameter: two names of 128 characters that take 4 bytes each, quoted and percent-encoded, fit. */
+export const PATH_PARAMETER_LENGTH_MAX = 8 * 1024
+/** Longest request line and headers: a prefix and a range of percent-encoded keys fit. */
+export const HEADER_BYTES_MAX = 64 * 1024
+/** Seconds after which a refusal for want of room may be tried again. */
+export const RETRY_AFTER_SECONDS = 1
+/** Paths longer than this get no "did you mean". */
+export const SUGGESTED_PATH_LENGTH_MAX = 256
+
+assert(POSITION_WAIT_MS_DEFAULT <= POSITION_WAIT_MS_MAX, 'the default wait is allowed')
+assert(PATH_PARAMETER_LENGTH_MAX * 2 <= HEADER_BYTES_MAX, 'a request line holds a catalog and a table')

@@ -1,0 +1,45 @@
+/**
+ * JSON as it comes in: strictly UTF-8, and no number that the parser had to turn into infinity.
+ *
+ * `JSON.parse` alone would replace bytes that are not UTF-8 and read 1e999 as Infinity, which a DOUBLE column would
+ * take: values must not change on their way in.
+ */
+import { isUtf8 } from 'node:buffer'
+import { ReplogError, messageOf } from '../../core/errors.js'
+
+/** @throws ReplogError INVALID_ARGUMENT, INVALID_VALUE (a number beyond the range of a double) */
+export function parseJsonBody(bytes: Buffer): unknown {
+  if (bytes.length === 0) throw new ReplogError('INVALID_ARGUMENT', 'the body is empty; send a JSON object')
+  if (!isUtf8(bytes)) throw new ReplogError('INVALID_ARGUMENT', 'the body is not UTF-8; JSON is sent as UTF-8')
+  return parseJsonText(bytes.toString('utf8'), 'the body')
+}
+
+/** @param what is parsed, for the message */
+export function parseJsonText(text: string, what: string): unknown {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new ReplogError('INVALID_ARGUMENT', `${what} is not JSON: ${messageOf(error)}`, { cause: error })
+  }
+  if (typeof value === 'number') requireFinite(value, what)
+  if (typeof value === 'object' && value !== null) requireFiniteNumbers(value, what)
+  return value
+}
+
+/** Walks without recursion, because input nests as deep as it likes. */
+function requireFiniteNumbers(root: object, what: string): void {
+  const pending: object[] = [root]
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    const members: readonly unknown[] = Array.isArray(at) ? at : Object.values(at)
+    for (const member of members) {
+      if (typeof member === 'number') requireFinite(member, what)
+      else if (typeof member === 'object' && member !== null) pending.push(member)
+    }
+  }
+}
+
+function requireFinite(value: number, what: string): void {
+  if (Number.isFinite(value)) return
+  throw new ReplogError('INVALID_VALUE', `${what} holds a number beyond the range of a double; send it as a string`)
+}

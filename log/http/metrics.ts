@@ -1,0 +1,270 @@
+/**
+ * A server's status as Prometheus metrics.
+ *
+ * Every figure is read from the status when it is scraped; nothing is counted twice. Names and help are a contract that
+ * the documentation repeats and a test compares.
+ */
+import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import type { Lag, ReplicaStages, ServerStatus } from '../status.js'
+
+interface Sample {
+  readonly labels?: Readonly<Record<string, string>>
+  readonly value: number
+}
+
+export interface MetricDescription {
+  readonly name: string
+  readonly help: string
+  /** A counter never falls while the server runs. */
+  readonly type: 'gauge' | 'counter'
+  readonly labels: readonly string[]
+}
+
+interface Metric extends MetricDescription {
+  readonly read: (status: ServerStatus) => readonly Sample[]
+}
+
+type Stage = keyof ReplicaStages
+
+const STAGES: readonly Stage[] = ['received', 'durable', 'applied']
+
+function metric(
+  type: Metric['type'],
+  name: string,
+  help: string,
+  read: (status: ServerStatus) => number | null,
+): Metric {
+  return {
+    name,
+    help,
+    type,
+    labels: [],
+    read: (status) => {
+      const value = read(status)
+      return value === null ? [] : [{ value }]
+    },
+  }
+}
+
+function gauge(name: string, help: string, read: (status: ServerStatus) => number | null): Metric {
+  return metric('gauge', name, help, read)
+}
+
+function counter(name: string, help: string, read: (status: ServerStatus) => number | null): Metric {
+  return metric('counter', name, help, read)
+}
+
+function labelled(
+  name: string,
+  help: string,
+  labels: readonly string[],
+  read: Metric['read'],
+  type: Metric['type'] = 'gauge',
+): Metric {
+  return { name, help, type, labels, read }
+}
+
+function replicaLag(unit: keyof Lag, help: string): Metric {
+  return labelled(`replog_replica_lag_${unit}`, help, ['replica', 'stage'], ({ replicas = [] }) =>
+    replicas.flatMap((replica) =>
+      STAGES.map((stage) => ({ labels: { replica: replica.serverId, stage }, value: replica[stage].lag[unit] })),
+    ),
+  )
+}
+
+function ownLag(unit: keyof Lag, help: string): Metric {
+  return labelled(`replog_replication_lag_${unit}`, help, ['stage'], ({ replication }) =>
+    replication === undefined
+      ? []
+      : STAGES.map((stage) => ({ labels: { stage }, value: replication[stage].lag[unit] })),
+  )
+}
+
+const METRICS: readonly Metric[] = [
+  labelled(
+    'replog_info',
+    'Always 1; the labels say what this server is.',
+    ['role', 'name', 'version', 'server_id'],
+    (status) => [
+      {
+        labels: { role: status.role, name: status.name, version: status.version, server_id: status.serverId },
+        value: 1,
+      },
+    ],
+  ),
+  gauge('replog_healthy', '1 when the server can do its work.', (status) => Number(status.healthy)),
+  gauge('replog_ready', '1 when the server should get requests.', (status) => Number(status.ready)),
+  gauge('replog_epoch', 'Epoch of the newest durable transaction.', (status) => status.epoch),
+  gauge('replog_lsn', 'LSN of the newest durable transaction.', (status) => Number(status.lsn)),
+  gauge('replog_last_commit_timestamp_seconds', 'Commit time of the newest durable transaction.', (status) =>
+    status.lastCommitAt === null ? null : Date.parse(status.lastCommitAt) / 1000,
+  ),
+  gauge('replog_log_bytes', 'Bytes of all log frames ever written, purged ones included.', (status) =>
+    Number(status.log.bytes),
+  ),
+  gauge('replog_log_trim_floor_lsn', 'LSN up to which the log was purged.', (status) => Number(status.log.trimFloor)),
+  gauge('replog_log_tail_bytes', 'Bytes of log frames held in memory for followers.', (status) => status.log.tailBytes),
+  gauge(
+    'replog_log_tail_transactions',
+    'Transactions held in memory for followers.',
+    (status) => status.log.tailTransactions,
+  ),
+  counter('replog_store_commits_total', 'Batches written to the store, each synced.', (status) => status.store.commits),
+  counter(
+    'replog_store_syncs_total',
+    'Sync calls made, as the storage engine counts them.',
+    (status) => status.store.syncs,
+  ),
+  counter(
+    'replog_store_written_bytes_total',
+    'Bytes of keys and values handed to the storage engine.',
+    (status) => status.store.bytesWritten,
+  ),
+  gauge(
+    'replog_store_longest_page_seconds',
+    'How long the longest-lived iterator was open.',
+    (status) => status.store.longestPageMs / 1000,
+  ),
+  gauge(
+    'replog_disk_free_bytes',
+    'Free bytes on the file system of the data directory.',
+    (status) => status.store.freeBytes,
+  ),
+  gauge('replog_sessions_open', 'Interactive sessions that are open.', (status) => status.sessions?.sessions ?? null),
+  gauge(
+    'replog_session_connections_open',
+    'WebSocket connections that hold sessions.',
+    (status) => status.sessions?.connections ?? null,
+  ),
+  gauge('replog_session_cursors_open', 'Cursors that are open.', (status) => status.sessions?.cursors ?? null),
+  counter(
+    'replog_session_requests_total',
+    'Requests of interactive sessions.',
+    (status) => status.sessions?.requests ?? null,
+  ),
+  labelled(
+    'replog_session_rollbacks_total',
+    'Transactions of sessions that were rolled back, by cause.',
+    ['cause'],
+    ({ sessions }) =>
+      Object.entries(sessions?.rolledBack ?? {}).map(([cause, value]) => ({ labels: { cause }, value })),
+    'counter',
+  ),
+  gauge('replog_snapshots_open', 'Snapshots that open transactions and scans hold.', (status) => status.snapshots.open),
+  gauge(
+    'replog_snapshot_version_bytes',
+    'Memory of the before images that open snapshots need.',
+    (status) => status.snapshots.versionBytes,
+  ),
+  counter(
+    'replog_snapshots_given_up_total',
+    'Snapshots given up to bound memory.',
+    (status) => status.snapshots.givenUp,
+  ),
+  counter(
+    'replog_transactions_committed_total',
+    'Transactions committed since the start.',
+    ({ transactions }) => transactions?.committed ?? null,
+  ),
+  counter(
+    'replog_transaction_retries_total',
+    'Runs of transactions that were repeated after a conflict.',
+    ({ transactions }) => transactions?.retries ?? null,
+  ),
+  counter(
+    'replog_transaction_rollbacks_total',
+    'Transactions rolled back.',
+    ({ transactions }) => transactions?.rollbacks ?? null,
+  ),
+  gauge('replog_transactions_open', 'Transactions that are open.', ({ transactions }) => transactions?.open ?? null),
+  labelled(
+    'replog_replica_connected',
+    '1 while the replica is connected to this server.',
+    ['replica', 'name'],
+    ({ replicas = [] }) =>
+      replicas.map(({ serverId, name, connected }) => ({
+        labels: { replica: serverId, name },
+        value: Number(connected),
+      })),
+  ),
+  labelled('replog_replica_lsn', 'LSN that the replica has reached.', ['replica', 'stage'], ({ replicas = [] }) =>
+    replicas.flatMap((replica) =>
+      STAGES.map((stage) => ({ labels: { replica: replica.serverId, stage }, value: Number(replica[stage].lsn) })),
+    ),
+  ),
+  replicaLag('transactions', 'Transactions that the replica lacks.'),
+  replicaLag('bytes', 'Bytes of log frames that the replica lacks.'),
+  replicaLag('seconds', 'Age of the oldest transaction that the replica lacks.'),
+  labelled(
+    'replog_replica_delay_seconds',
+    'Time from commit to the acknowledgement that it is applied.',
+    ['replica', 'quantile'],
+    ({ replicas = [] }) =>
+      replicas.flatMap(({ serverId, delayMs }) => [
+        { labels: { replica: serverId, quantile: '0.5' }, value: delayMs.p50 / 1000 },
+        { labels: { replica: serverId, quantile: '0.99' }, value: delayMs.p99 / 1000 },
+        { labels: { replica: serverId, quantile: '1' }, value: delayMs.max / 1000 },
+      ]),
+  ),
+  gauge('replog_replication_streaming', '1 while this replica follows its primary.', ({ replication }) =>
+    replication === undefined ? null : Number(replication.state === 'streaming'),
+  ),
+  gauge('replog_replication_primary_lsn', 'Durable LSN of the primary as of its last message.', ({ replication }) =>
+    replication === undefined ? null : Number(replication.primaryLsn),
+  ),
+  gauge('replog_replication_silence_seconds', 'Time since the primary was last heard of.', ({ replication }) =>
+    replication?.silenceMs == null ? null : replication.silenceMs / 1000,
+  ),
+  counter(
+    'replog_replication_reconnects_total',
+    'Connections to the primary that were made again.',
+    ({ replication }) => replication?.reconnects ?? null,
+  ),
+  labelled('replog_replication_lsn', 'LSN that this replica has reached.', ['stage'], ({ replication }) =>
+    replication === undefined
+      ? []
+      : STAGES.map((stage) => ({ labels: { stage }, value: Number(replication[stage].lsn) })),
+  ),
+  ownLag('transactions', 'Transactions that this replica lacks.'),
+  ownLag('bytes', 'Bytes of log frames that this replica lacks.'),
+  ownLag('seconds', 'Age of the oldest transaction that this replica lacks.'),
+]
+
+/** Every metric that begins with `replog_`, for the documentation and its test. */
+export const METRIC_DESCRIPTIONS: readonly MetricDescription[] = METRICS.map(({ name, help, type, labels }) => ({
+  name,
+  help,
+  type,
+  labels,
+}))
+
+export class MetricsPage {
+  readonly contentType: string
+  readonly #registry = new Registry()
+  readonly #updates: ((status: ServerStatus) => void)[]
+
+  constructor() {
+    this.contentType = this.#registry.contentType
+    collectDefaultMetrics({ register: this.#registry })
+    this.#updates = METRICS.map((entry) => updaterOf(entry, this.#registry))
+  }
+
+  /** The text that Prometheus scrapes. */
+  async text(status: ServerStatus): Promise<string> {
+    for (const update of this.#updates) update(status)
+    return this.#registry.metrics()
+  }
+}
+
+/** Replaces the samples of the last scrape; a metric that the status does not tell has none. */
+function updaterOf({ name, help, type, labels, read }: Metric, registry: Registry): (status: ServerStatus) => void {
+  const options = { name, help, labelNames: [...labels], registers: [registry] }
+  const target = type === 'counter' ? new Counter(options) : new Gauge(options)
+  return (status) => {
+    const samples = read(status)
+    target.reset()
+    // A metric without labels is 0 after a reset, which would be a figure as well.
+    if (samples.length === 0) target.remove({})
+    for (const { labels: values = {}, value } of samples) target.inc(values, value)
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Deletes what dropped tables and catalogs leave behind in the background, on each node by itself. (G6)
+ *
+ * A job starts when no open snapshot is older than the drop, because purged rows have no before images. It deletes keys
+ * in bounded batches and its own note together with the last of them, so that a crash at any instant leaves a job that
+ * can be run again from the start: what is deleted already is simply not found.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { isReplogError } from '../core/errors.js'
+import { PURGE_KEYS_PER_BATCH, SCAN_PAGE_BYTES_MAX } from '../core/limits.js'
+import type { Lsn } from '../core/position.js'
+import type { Entry } from '../store/engine.js'
+import {
+  catalogStatsKey,
+  catalogTablesPrefix,
+  idempotencyPrefix,
+  indexPrefix,
+  jobKey,
+  jobPrefix,
+  parseJobKey,
+  prefixRange,
+  rowPrefix,
+  schemaPrefix,
+  statsKey,
+} from '../store/keys.js'
+import { WriteSet } from '../store/write-set.js'
+import { decodeTableMessage } from './codec/definition-codec.js'
+import { PURGE_CATALOG_JOB, PURGE_JOB, type PurgeJob, decodePurgeJob, encodePurgeJob } from './purge-job.js'
+import type { ReplicatedState } from './replicated-state.js'
+
+const SNAPSHOT_POLL_MS = 20
+const JOBS_PER_RUN = 1000
+
+export class PurgeRunner {
+  readonly #state: ReplicatedState
+  readonly #onError: (error: unknown) => void
+  #running: Promise<void> | undefined
+  #again = false
+  #stopped = false
+  #keysPurged = 0
+
+  constructor(state: ReplicatedState, onError: (error: unknown) => void) {
+    this.#state = state
+    this.#onError = onError
+  }
+
+  /** Looks for jobs; call it at the start and after a drop became durable. */
+  kick(): void {
+    if (this.#stopped) return
+    if (this.#running !== undefined) {
+      this.#again = true
+      return
+    }
+    this.#running = this.#run()
+      .catch((error: unknown) => {
+        // A store that failed or closed ends the job here; it is durable and goes on after the next start.
+        if (!this.#stopped && !this.#state.failed && !this.#state.closed) this.#onError(error)
+      })
+      .finally(() => {
+        this.#running = undefined
+        if (!this.#again) return
+        this.#again = false
+        this.kick()
+      })
+  }
+
+  get keysPurged(): number {
+    return this.#keysPurged
+  }
+
+  /** Resolves when no job is running; jobs that are left go on after the next start. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+
+  /** Resolves when the jobs that are known now are done. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
+  async #run(): Promise<void> {
+    // Catalogs first: each leaves a job for every table that it had.
+    for (const { key } of await this.#jobs(PURGE_CATALOG_JOB)) {
+      await this.#attempt(() => this.#purgeCatalog(key))
+    }
+    for (const { key, value } of await this.#jobs(PURGE_JOB)) {
+      await this.#attempt(() => this.#purge(key, decodePurgeJob(value)))
+    }
+  }
+
+  /** A job that cannot be done is reported and left for the next start; those behind it go on. */
+  async #attempt(job: () => Promise<void>): Promise<void> {
+    if (this.#stopped) return
+    try {
+      await job()
+    } catch (error) {
+      if (!isReplogError(error, 'CORRUPT')) throw error
+      this.#again = false
+      this.#onError(error)
+    }
+  }
+
+  /** The next jobs of a kind; when there are more, another run takes them. */
+  async #jobs(kind: string): Promise<readonly Entry[]> {
+    const page = await this.#state.store.page(prefixRange(jobPrefix(kind)), {
+      entriesMax: JOBS_PER_RUN,
+      bytesMax: SCAN_PAGE_BYTES_MAX,
+      reverse: false,
+    })
+    if (!page.exhausted) this.#again = true
+    // The store may show a job before its fsync was acknowledged; from its LSN on nobody begins to read what it purges.
+    if (page.entries.length > 0) await this.#state.whenDurable(this.#state.head.lsn)
+    return page.entries
+  }
+
+  /** Deletes what a dropped catalog had in the dictionary, in batches that leave a purge job for each table. */
+  async #purgeCatalog(job: Buffer): Promise<void> {
+    await this.#whenUnread(this.#state.durable.lsn)
+    const catalogId = Number(parseJobKey(job).id)
+    await this.#deleteAll(catalogTablesPrefix(catalogId), (value, writes) => {
+      const { id, indexes } = decodeTableMessage(value)
+      const payload = encodePurgeJob({ tableId: id, indexIds: indexes.map((index) => index.id) })
+      writes.put(jobKey(PURGE_JOB, BigInt(id)), payload)
+    })
+    await this.#deleteAll(schemaPrefix(catalogId))
+    await this.#deleteAll(idempotencyPrefix(catalogId))
+    if (this.#stopped) return
+    const writes = new WriteSet()
+    writes.delete(catalogStatsKey(catalogId))
+    writes.delete(job)
+    await this.#state.appendLocal(writes)
+    this.#state.statistics.forgetCatalog(catalogId)
+  }
+
+  /** Deletes all keys with a prefix; `also` adds to the batch of each. */
+  async #deleteAll(prefix: Buffer, also?: (value: Buffer, writes: WriteSet) => void): Promise<void> {
+    while (!this.#stopped) {
+      const page = await this.#state.store.page(prefixRange(prefix), {
+        entriesMax: PURGE_KEYS_PER_BATCH,
+        bytesMax: SCAN_PAGE_BYTES_MAX,
+        reverse: false,
+      })
+      if (page.entries.length === 0) return
+      const writes = new WriteSet()
+      for (const { key, value } of page.entries) {
+        writes.delete(key)
+        also?.(value, writes)
+      }
+      await this.#state.appendLocal(writes)
+      this.#keysPurged += page.entries.length
+    }
+  }
+
+  async #purge(job: Buffer, { tableId, indexIds }: PurgeJob): Promise<void> {
+    await this.#whenUnread(this.#state.durable.lsn)
+    for (const prefix of [rowPrefix(tableId), ...indexIds.map((id) => indexPrefix(tableId, id))]) {
+      await this.#deleteAll(prefix)
+      if (this.#stopped) return
+      await this.#state.store.compact(prefixRange(prefix))
+    }
+    const writes = new WriteSet()
+    writes.delete(statsKey(tableId))
+    writes.delete(job)
+    await this.#state.appendLocal(writes)
+    this.#state.statistics.forgetTable(tableId)
+  }
+
+  /** Waits until nobody reads at an LSN below `lsn`; the bound on a transaction's age ends the wait. */
+  async #whenUnread(lsn: Lsn): Promise<void> {
+    for (;;) {
+      const oldest = this.#state.versions.oldestNeeded
+      if (this.#stopped || oldest === undefined || oldest >= lsn) return
+      await delay(SNAPSHOT_POLL_MS)
+    }
+  }
+}

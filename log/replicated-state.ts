@@ -1,0 +1,425 @@
+/**
+ * The log and the rows that are its fold, in one store: what a primary and a replica have in common.
+ *
+ * `append` takes a transaction that is already ordered, encoded and applied to effects, and puts it into the open group.
+ * While one group's batch is in the device the next one fills. When the batch's fsync has returned, and only then, the
+ * durable position moves, the frames enter the tail, and the waiters are told: disk, then memory, then network.
+ *
+ * Invariants:
+ * - durable <= head; head and the rows in `versions` run ahead of durable by the groups in flight and open;
+ * - the position is the last frame of the log; there is no second place that could disagree; (G7)
+ * - rows, index entries, dictionary, counters and frames of a transaction are in the one batch of its group; (G1)
+ * - after a rejected batch nothing more is accepted. (G10)
+ */
+import assert from 'node:assert/strict'
+import { type Clock, every } from '../core/clock.js'
+import { ReplogError } from '../core/errors.js'
+import { SNAPSHOT_AGE_MS_MAX } from '../core/limits.js'
+import { type Lsn, type Position, nextLsn } from '../core/position.js'
+import { Dictionary, type ReadKey } from '../ddl/dictionary.js'
+import { idempotencyKey, logKey } from '../store/keys.js'
+import type { Store } from '../store/store.js'
+import type { RecentVersions, Snapshot } from '../store/versions.js'
+import { WriteSet } from '../store/write-set.js'
+import type { Effects } from './apply.js'
+import { type CommitWaiter, Group } from './group.js'
+import { IDS_META, type IdCounters } from './id-counters.js'
+import { LOG_BYTES_META, encodeLogBytes } from './log-bytes.js'
+import { encodeStoredOutcome } from './stored-outcome.js'
+import { Statistics } from './statistics.js'
+import type { LogTail, TailEntry } from './tail.js'
+
+export interface ServerIdentity {
+  /** UUID shared by a primary and its replicas, 16 bytes; undefined on a replica that never met its primary. */
+  readonly clusterId: Buffer | undefined
+  /** UUID of this data directory; 16 bytes. */
+  readonly serverId: Buffer
+}
+
+export interface OpenedState {
+  readonly clock: Clock
+  readonly store: Store
+  readonly versions: RecentVersions
+  readonly tail: LogTail
+  readonly identity: ServerIdentity
+  readonly position: Position
+  readonly logBytes: bigint
+  readonly ids: IdCounters
+  /** LSN of the oldest frame in the log, minus one. */
+  readonly trimFloor: Lsn
+  /** Commit timestamp of the last transaction, in microseconds. */
+  readonly lastCommitUs: bigint
+}
+
+export interface AppendedTransaction {
+  /** Position after the transaction. */
+  readonly position: Position
+  /** The catalog that its rows and tables are in. */
+  readonly catalogId: number
+  readonly commitTimestampUs: bigint
+  readonly frames: readonly Buffer[]
+  readonly effects: Effects
+  /** Kept for repetitions of the key. */
+  readonly repetition?: Repetition | undefined
+}
+
+export interface Repetition {
+  readonly catalogId: number
+  readonly idempotencyKey: string
+  readonly outcome: Uint8Array | undefined
+}
+
+interface DurableWaiter {
+  readonly lsn: Lsn
+  readonly settle: CommitWaiter
+}
+
+const SNAPSHOT_SWEEP_MS = 1000
+
+/** Called after each durable group, in order. */
+export type DurableListener = (entries: readonly TailEntry[]) => void
+
+export class ReplicatedState {
+  readonly store: Store
+  readonly versions: RecentVersions
+  readonly tail: LogTail
+  readonly dictionary = new Dictionary()
+  readonly statistics: Statistics
+  readonly trimFloor: Lsn
+  readonly #clock: Clock
+  readonly #cancelSweep: () => void
+  readonly #ids: IdCounters
+  readonly #durableListeners = new Set<DurableListener>()
+  readonly #definitionListeners = new Set<() => void>()
+  readonly #roomListeners = new Set<() => void>()
+  #identity: ServerIdentity
+  #lastCommitUs: bigint
+  #head: Position
+  #durable: Position
+  #headLogBytes: bigint
+  #durableLogBytes: bigint
+  #definitionLsn: Lsn
+  #open = new Group()
+  #inFlight: Group | undefined
+  #flushScheduled = false
+  #closed = false
+  readonly #durableWaiters = new Set<DurableWaiter>()
+  readonly #failureListeners = new Set<() => void>()
+
+  constructor(opened: OpenedState) {
+    this.#clock = opened.clock
+    this.store = opened.store
+    this.versions = opened.versions
+    this.tail = opened.tail
+    this.statistics = new Statistics(opened.store)
+    this.#identity = opened.identity
+    this.#lastCommitUs = opened.lastCommitUs
+    this.trimFloor = opened.trimFloor
+    this.#head = opened.position
+    this.#durable = opened.position
+    this.#definitionLsn = opened.position.lsn
+    this.#headLogBytes = opened.logBytes
+    this.#durableLogBytes = opened.logBytes
+    this.#ids = opened.ids
+    this.#cancelSweep = every(opened.clock, SNAPSHOT_SWEEP_MS, () => {
+      this.versions.giveUpOpenedBefore(opened.clock.monotonicMs() - SNAPSHOT_AGE_MS_MAX)
+    })
+  }
+
+  get identity(): ServerIdentity {
+    return this.#identity
+  }
+
+  /** Commit timestamp of the transaction at the head, in microseconds. */
+  get lastCommitUs(): bigint {
+    return this.#lastCommitUs
+  }
+
+  /** The last transaction in order; it may not be durable yet. For the commit lane and the applier only. (G2) */
+  get head(): Position {
+    return this.#head
+  }
+
+  /** The last transaction whose fsync returned: what readers may see. */
+  get durable(): Position {
+    return this.#durable
+  }
+
+  /** Bytes of all frames ever written up to the durable position, trimmed ones included. */
+  get logBytes(): bigint {
+    return this.#durableLogBytes
+  }
+
+  /** The same up to the head; for the applier. */
+  get headLogBytes(): bigint {
+    return this.#headLogBytes
+  }
+
+  /** LSN of the last transaction that changed a definition; at a snapshot from there on, names mean what they mean now. */
+  get definitionLsn(): Lsn {
+    return this.#definitionLsn
+  }
+
+  get ids(): IdCounters {
+    return this.#ids
+  }
+
+  get failed(): boolean {
+    return this.store.failure !== undefined
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** True while the open group takes another transaction. */
+  get hasRoom(): boolean {
+    return !this.#open.isFull
+  }
+
+  onDurable(listener: DurableListener): () => void {
+    this.#durableListeners.add(listener)
+    return () => this.#durableListeners.delete(listener)
+  }
+
+  /** Called once, when a rejected batch has poisoned the store. */
+  onFailed(listener: () => void): () => void {
+    this.#failureListeners.add(listener)
+    return () => this.#failureListeners.delete(listener)
+  }
+
+  /** Called after each group, when the open one has room again. */
+  onRoom(listener: () => void): () => void {
+    this.#roomListeners.add(listener)
+    return () => this.#roomListeners.delete(listener)
+  }
+
+  /** Called after a durable group in which a definition changed. */
+  onDefinitionsDurable(listener: () => void): () => void {
+    this.#definitionListeners.add(listener)
+    return () => this.#definitionListeners.delete(listener)
+  }
+
+  /** Reads the newest state in commit order, durable or not: for the lane and the applier only. */
+  readonly readNewest: ReadKey = (key, text) => {
+    const recent = this.versions.newest(text)
+    return recent === undefined ? this.store.get(key) : recent.value
+  }
+
+  /** A snapshot of the durable state; close it, or it holds memory. */
+  openSnapshot(): Snapshot {
+    this.assertOpen()
+    return this.versions.open(this.#durable.lsn, this.#clock.monotonicMs())
+  }
+
+  /** The value of a key at a snapshot. @throws ReplogError SNAPSHOT_TOO_OLD */
+  readAt(snapshot: Snapshot, key: Buffer, text: string): Buffer | undefined {
+    const changed = this.versions.at(text, snapshot)
+    return changed === undefined ? this.store.get(key) : changed.value
+  }
+
+  assertOpen(): void {
+    if (this.#closed) throw new ReplogError('CLOSED', 'the server is shutting down')
+  }
+
+  /**
+   * Puts an ordered transaction into the open group. `waiter` is called once, never before this returns.
+   * @throws ReplogError CLOSED, STORE_FAILED
+   */
+  append(transaction: AppendedTransaction, waiter: CommitWaiter): void {
+    this.assertOpen()
+    this.store.assertWritable()
+    const { position, frames, effects, repetition } = transaction
+    const { lsn } = position
+    assert(lsn === nextLsn(this.#head.lsn), 'LSNs are dense')
+    const group = this.#open
+
+    // Reads the statistics that it needs first: from `record` on nothing may throw.
+    this.statistics.load(effects, transaction.catalogId)
+    const batch = (group.batch ??= this.store.group())
+    if (repetition !== undefined) {
+      const { catalogId, idempotencyKey: key, outcome } = repetition
+      effects.writes.put(idempotencyKey(catalogId, key), encodeStoredOutcome(position, outcome))
+    }
+    this.versions.record(lsn, effects.writes)
+    this.statistics.count(effects, transaction.catalogId, group.statistics)
+
+    // Keys of the log and counters have one version each, so they are not recorded for snapshots.
+    const logWrites = new WriteSet()
+    let bytes = 0
+    for (let segment = 0; segment < frames.length; segment++) {
+      const frame = frames[segment]!
+      logWrites.putRaw(logKey(lsn, segment), frame)
+      bytes += frame.length
+    }
+    if (effects.definitions !== undefined) {
+      this.#definitionLsn = lsn
+      group.changesDefinitions = true
+      this.#ids.noteUsed(effects.definitions)
+      logWrites.put(IDS_META, this.#ids.encodeUsed(), undefined)
+    }
+    batch.add(effects.writes)
+    batch.add(logWrites)
+    group.entries.push({ lsn, frames, bytes, commitTimestampUs: transaction.commitTimestampUs })
+    group.waiters.push(waiter)
+    group.position = position
+    this.#head = position
+    this.#lastCommitUs = transaction.commitTimestampUs
+    this.#headLogBytes += BigInt(bytes)
+    this.#scheduleFlush()
+  }
+
+  /**
+   * Binds an empty store to the cluster whose log it is about to copy. `writes` goes into a batch no later than that of
+   * the first frame, so there is no state on disk with frames of an unknown cluster. Resolves when it is durable.
+   */
+  adoptCluster(clusterId: Buffer, start: Position, writes: WriteSet): Promise<void> {
+    assert(this.#identity.clusterId === undefined && this.#head.lsn === 0n, 'a server joins one cluster, once')
+    const durable = this.appendLocal(writes)
+    this.#identity = { ...this.#identity, clusterId }
+    this.#head = start
+    this.#durable = start
+    return durable
+  }
+
+  /** Node-local writes (jobs) in the next group; they are in no log. */
+  appendLocal(writes: WriteSet): Promise<void> {
+    this.assertOpen()
+    this.store.assertWritable()
+    const group = this.#open
+    ;(group.batch ??= this.store.group()).add(writes)
+    this.#scheduleFlush()
+    return new Promise((resolve, reject) => {
+      group.waiters.push((error) => {
+        if (error === undefined) resolve()
+        else reject(error)
+      })
+    })
+  }
+
+  /**
+   * Resolves when the LSN is durable here, or when the signal is aborted.
+   * @throws ReplogError STORE_FAILED, CLOSED when that cannot happen any more
+   */
+  async whenDurable(lsn: Lsn, signal?: AbortSignal): Promise<void> {
+    if (lsn <= this.#durable.lsn || signal?.aborted === true) return
+    this.assertOpen()
+    this.store.assertWritable()
+    await new Promise<void>((resolve, reject) => {
+      const waiter: DurableWaiter = {
+        lsn,
+        settle: (error) => {
+          this.#durableWaiters.delete(waiter)
+          signal?.removeEventListener('abort', stop)
+          if (error === undefined) resolve()
+          else reject(error)
+        },
+      }
+      const stop = (): void => {
+        waiter.settle(undefined)
+      }
+      signal?.addEventListener('abort', stop)
+      this.#durableWaiters.add(waiter)
+    })
+  }
+
+  /** Takes no more, finishes the groups that were taken, and closes the store. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#cancelSweep()
+    while (!this.failed && (this.#inFlight !== undefined || !this.#open.isEmpty)) {
+      const last = this.#open.isEmpty ? this.#inFlight! : this.#open
+      await new Promise<void>((resolve) => {
+        last.waiters.push(() => {
+          resolve()
+        })
+      })
+    }
+    this.#settleDurableWaiters(new ReplogError('CLOSED', 'the server is shutting down'))
+    await this.store.close()
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled || this.#inFlight !== undefined) return
+    this.#flushScheduled = true
+    queueMicrotask(() => {
+      this.#flushScheduled = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    const group = this.#open
+    if (this.#inFlight !== undefined || group.batch === undefined) return
+    this.#open = new Group()
+    this.#inFlight = group
+    group.batch.add(this.#derivedWrites(group))
+    const logBytes = this.#headLogBytes
+    this.store.commit(group.batch).then(
+      () => {
+        this.#committed(group, logBytes)
+      },
+      (error: unknown) => {
+        this.#commitFailed(group, error)
+      },
+    )
+  }
+
+  /** The counters that the group's transactions moved, once per group. */
+  #derivedWrites(group: Group): WriteSet {
+    const writes = new WriteSet()
+    this.statistics.write(group.statistics, writes)
+    if (group.position !== undefined) {
+      writes.put(LOG_BYTES_META, encodeLogBytes(group.position.lsn, this.#headLogBytes), undefined)
+    }
+    return writes
+  }
+
+  #committed(group: Group, logBytes: bigint): void {
+    this.#inFlight = undefined
+    if (group.position !== undefined) {
+      assert(group.position.lsn > this.#durable.lsn, 'the durable position moves forwards')
+      this.#durable = group.position
+      this.#durableLogBytes = logBytes
+      this.statistics.publish(group.statistics)
+    }
+    // The device is kept busy first; everything below only tells others.
+    this.#flush()
+    this.versions.prune(this.#durable.lsn)
+    for (const entry of group.entries) this.tail.push(entry)
+    for (const waiter of group.waiters) waiter(undefined)
+    if (group.entries.length > 0) this.#announce(group)
+    for (const listener of this.#roomListeners) listener()
+  }
+
+  #announce(group: Group): void {
+    for (const listener of this.#durableListeners) listener(group.entries)
+    if (group.changesDefinitions) for (const listener of this.#definitionListeners) listener()
+    for (const waiter of this.#durableWaiters) if (waiter.lsn <= this.#durable.lsn) waiter.settle(undefined)
+  }
+
+  #commitFailed(group: Group, cause: unknown): void {
+    // A bug of ours is no outcome of a commit.
+    if (cause instanceof assert.AssertionError) throw cause
+    const never = this.#open
+    this.#inFlight = undefined
+    this.#open = new Group()
+    // The open group was not handed to the device, but its transactions rest on those that were.
+    void never.batch?.discard()
+    const failed = [...group.waiters, ...never.waiters]
+    const error =
+      cause instanceof ReplogError
+        ? cause
+        : new ReplogError('COMMIT_UNKNOWN', 'the store failed during the commit; its outcome is not known', { cause })
+    for (const waiter of failed) waiter(error)
+    this.#settleDurableWaiters(
+      new ReplogError('STORE_FAILED', 'the store failed; repair the cause and restart the server', { cause: error }),
+    )
+    for (const listener of this.#failureListeners) listener()
+  }
+
+  #settleDurableWaiters(error: ReplogError): void {
+    for (const waiter of this.#durableWaiters) waiter.settle(error)
+  }
+}

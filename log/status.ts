@@ -1,0 +1,122 @@
+/**
+ * What a server says about itself: one shape for `/v1/status`, `replog status`, the status page and the metrics.
+ *
+ * LSNs, byte totals and ids are strings in JSON, because they may exceed 2^53.
+ */
+import type { Role } from './open-state.js'
+
+/** Distance to the primary, in three units. All three are 0 when nothing is missing. */
+export interface Lag {
+  readonly transactions: number
+  /** Bytes of log frames. */
+  readonly bytes: number
+  /** Age of the oldest transaction that is missing, on the primary's clock. */
+  readonly seconds: number
+}
+
+/**
+ * How far a replica is, at three stages: frames in its memory (received), on its disk (durable), visible to its
+ * readers (applied).
+ */
+export interface StageStatus {
+  readonly lsn: string
+  readonly lag: Lag
+}
+
+export interface ReplicaStages {
+  readonly received: StageStatus
+  readonly durable: StageStatus
+  readonly applied: StageStatus
+}
+
+/** A replica as its primary sees it. */
+export interface FollowerStatus extends ReplicaStages {
+  readonly serverId: string
+  readonly name: string
+  readonly address: string
+  readonly connected: boolean
+  /** ISO 8601; when the connection in question was made or lost. */
+  readonly since: string
+  /** Milliseconds from commit to the acknowledgement that it is applied, both read on the primary's clock. */
+  readonly delayMs: { readonly last: number; readonly p50: number; readonly p99: number; readonly max: number }
+}
+
+export type FollowState = 'connecting' | 'catching up' | 'streaming' | 'stopped'
+
+/** A replica's own view of its replication. */
+export interface ReplicationStatus extends ReplicaStages {
+  readonly from: string
+  readonly state: FollowState
+  /** The primary's durable LSN as of its last message. */
+  readonly primaryLsn: string
+  /** Milliseconds since the primary was last heard of; null when never. */
+  readonly silenceMs: number | null
+  readonly reconnects: number
+  /** Why it is not streaming, or why it was last interrupted. */
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+export interface ServerStatus {
+  readonly role: Role
+  readonly name: string
+  readonly version: string
+  readonly serverId: string
+  readonly clusterId: string | null
+  /** `epoch.lsn.digest` of the newest durable transaction. */
+  readonly position: string
+  readonly epoch: number
+  readonly lsn: string
+  readonly healthy: boolean
+  /** Why it is not healthy or not ready. */
+  readonly problem: string | null
+  readonly ready: boolean
+  readonly startedAt: string
+  readonly uptimeSeconds: number
+  /** Commit timestamp of the newest durable transaction; null on an empty log. */
+  readonly lastCommitAt: string | null
+  readonly throughput: {
+    /** Transactions per second over the last five seconds. */
+    readonly transactionsPerSecond: number
+    readonly logBytesPerSecond: number
+    /** Sync calls per second over the last five seconds. */
+    readonly syncsPerSecond: number
+  }
+  readonly log: {
+    readonly bytes: string
+    readonly trimFloor: string
+    readonly tailBytes: number
+    readonly tailTransactions: number
+  }
+  readonly store: {
+    readonly commits: number
+    readonly syncs: number
+    readonly bytesWritten: number
+    readonly longestPageMs: number
+    readonly freeBytes: number | null
+  }
+  readonly snapshots: { readonly open: number; readonly versionBytes: number; readonly givenUp: number }
+  /** On a primary. */
+  readonly transactions?: {
+    readonly committed: number
+    readonly retries: number
+    readonly rollbacks: number
+    readonly open: number
+  }
+  /** On a primary: interactive sessions. */
+  readonly sessions?: {
+    readonly connections: number
+    readonly sessions: number
+    readonly cursors: number
+    /** Bytes of answers that clients have not taken yet. */
+    readonly heldBytes: number
+    /** Since the start. */
+    readonly requests: number
+    readonly rolledBack: Readonly<Record<string, number>>
+    readonly cut: Readonly<Record<string, number>>
+    readonly refused: number
+  }
+  /** On a server that others follow. */
+  readonly replicas?: readonly FollowerStatus[]
+  /** On a replica. */
+  readonly replication?: ReplicationStatus
+}

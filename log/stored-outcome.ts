@@ -1,0 +1,46 @@
+/**
+ * The first outcome of an idempotency key, in the batch of the transaction that had it. (G10)
+ *
+ *   stored := epoch(u32 BE) lsn(u64 BE) digest(16) outcome          under the key 'K' catalog-id idempotency-key
+ *
+ * It is a fold of the log like everything else, so a replica has it too. It expires with the log: where the frame of its
+ * LSN is purged, it counts as absent.
+ */
+import { ReplogError } from '../core/errors.js'
+import { DIGEST_BYTES, type Epoch, type Lsn, type Position } from '../core/position.js'
+import { idempotencyKey, keyText } from '../store/keys.js'
+import type { ReadKey } from '../ddl/dictionary.js'
+
+export interface StoredOutcome {
+  readonly position: Position
+  readonly outcome: Buffer
+}
+
+export function encodeStoredOutcome(position: Position, outcome: Uint8Array | undefined): Buffer {
+  const bytes = Buffer.allocUnsafe(12 + DIGEST_BYTES + (outcome?.length ?? 0))
+  bytes.writeUInt32BE(position.epoch, 0)
+  bytes.writeBigUInt64BE(position.lsn, 4)
+  bytes.set(position.digest, 12)
+  if (outcome !== undefined) bytes.set(outcome, 12 + DIGEST_BYTES)
+  return bytes
+}
+
+export function decodeStoredOutcome(payload: Buffer): StoredOutcome {
+  if (payload.length < 12 + DIGEST_BYTES) throw new ReplogError('CORRUPT', 'a stored outcome does not parse')
+  return {
+    position: {
+      epoch: payload.readUInt32BE(0) as Epoch,
+      lsn: payload.readBigUInt64BE(4) as Lsn,
+      digest: Buffer.from(payload.subarray(12, 12 + DIGEST_BYTES)),
+    },
+    outcome: payload.subarray(12 + DIGEST_BYTES),
+  }
+}
+
+/** What an idempotency key stands for where `read` reads; undefined when no transaction of the log had it. */
+export function findOutcome(read: ReadKey, trimFloor: Lsn, catalogId: number, key: string): StoredOutcome | undefined {
+  const storeKey = idempotencyKey(catalogId, key)
+  const payload = read(storeKey, keyText(storeKey))
+  const stored = payload && decodeStoredOutcome(payload)
+  return stored === undefined || stored.position.lsn <= trimFloor ? undefined : stored
+}

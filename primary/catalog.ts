@@ -1,0 +1,201 @@
+/** One catalog of a primary: reads at the newest durable LSN, and transactions. */
+import { ReplogError, isReplogError } from '../core/errors.js'
+import { RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX, TRANSACTION_ATTEMPTS_MAX } from '../core/limits.js'
+import type { Lsn, Position } from '../core/position.js'
+import type { CatalogIdentifier } from '../ddl/identifiers.js'
+import { CatalogReader } from '../log/catalog-reader.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import { findOutcome } from '../log/stored-outcome.js'
+import type { TableNames } from '../log/table-names.js'
+import type { CommitLane } from './commit-lane.js'
+import { checkIdempotencyKey, decodeResults, encodeResults } from './outcome.js'
+import type { Quotas } from './quotas.js'
+import { type PointStatementInput, checkStatement, runPointStatement } from './run-statement.js'
+import { Repetition } from './repetition.js'
+import type { StatementInput, StatementResult } from './statement.js'
+import type { TransactionBody } from './transaction-body.js'
+import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
+
+export interface ExecuteResult {
+  readonly lsn: Lsn
+  readonly position: Position
+  /** True when the idempotency key had been used: nothing was done, and this is what the first one answered. */
+  readonly replayed: boolean
+  /** One result per statement, in order. */
+  readonly results: readonly StatementResult[]
+}
+
+export interface ExecuteOptions extends TransactionOptions {
+  /** Size of the request, for the bound on what waits to commit; estimated when left out. */
+  readonly sizeBytes?: number | undefined
+  /** At most 255 characters; repeating it gives the first outcome, also after a crash. Not together with a scan. */
+  readonly idempotencyKey?: string | undefined
+}
+
+export interface CatalogContext {
+  readonly state: ReplicatedState
+  readonly names: TableNames
+  readonly lane: CommitLane
+  readonly quotas: Quotas
+  begin(catalog: CatalogIdentifier, options: TransactionOptions): Transaction
+  /** Counts a run of `transaction(fn)` that met a conflict. */
+  noteRetry(): void
+}
+
+/** Rough size of a one-shot transaction while it waits for a group, in bytes. */
+const ONE_SHOT_STATEMENT_BYTES = 512
+
+export class Catalog extends CatalogReader {
+  readonly #context: CatalogContext
+
+  constructor(context: CatalogContext, name: CatalogIdentifier) {
+    super(context.state, context.names, name)
+    this.#context = context
+  }
+
+  /**
+   * Begins a transaction that the caller commits or rolls back. It reads at the newest durable LSN.
+   * @throws ReplogError NOT_FOUND (catalog), CLOSED
+   */
+  begin(options: TransactionOptions = {}): Transaction {
+    return this.#context.begin(this.name, options)
+  }
+
+  /**
+   * Runs `work` in a transaction and commits it; when `work` throws, everything is rolled back. On a conflict it runs
+   * `work` again, so `work` must have no effects but through its argument.
+   * @returns what `work` returned
+   * @throws what `work` throws; ReplogError CONFLICT after too many attempts, COMMIT_UNKNOWN
+   */
+  async transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result> | Result,
+    options: TransactionOptions & CommitOptions & { readonly attemptsMax?: number } = {},
+  ): Promise<Result> {
+    const { attemptsMax = TRANSACTION_ATTEMPTS_MAX } = options
+    const repetition = new Repetition(this.#context, attemptsMax)
+    let { priority } = options
+    for (;;) {
+      const transaction = this.begin({ ...options, priority })
+      priority = transaction.priority
+      try {
+        const result = await work(transaction)
+        await transaction.commit({ idempotencyKey: options.idempotencyKey })
+        return result
+      } catch (error) {
+        transaction.rollback()
+        await repetition.next(error)
+      }
+    }
+  }
+
+  /**
+   * Runs statements as one transaction in the commit lane, on the newest state: it cannot conflict.
+   * With a scan among them it runs on a snapshot instead and is repeated on a conflict.
+   * @throws ReplogError with `details.statement`, the ordinal of the statement that failed; nothing is committed then
+   */
+  async execute(statements: readonly StatementInput[], options: ExecuteOptions = {}): Promise<ExecuteResult> {
+    if (!Array.isArray(statements)) throw new ReplogError('INVALID_ARGUMENT', '`statements` is a list')
+    const { quotas } = this.#context
+    const statementsMax = quotas.bound('oneShotStatements')
+    if (statements.length > statementsMax.value) {
+      const message = `a one-shot transaction has at most ${statementsMax.value} statements; split it`
+      throw quotas.beyond(statementsMax, this.name, message)
+    }
+    statements.forEach(checkStatement)
+    if (statements.some(isScan)) {
+      if (options.idempotencyKey !== undefined) {
+        throw new ReplogError(
+          'INVALID_ARGUMENT',
+          'a transaction with an idempotency key cannot hold a scan; scan before it',
+        )
+      }
+      return this.#executeOnSnapshot(statements, options)
+    }
+    const { result, position, replayed } = await this.#context.lane.runOneShot<readonly StatementResult[]>({
+      catalog: this.name,
+      sizeBytes: options.sizeBytes ?? statements.length * ONE_SHOT_STATEMENT_BYTES,
+      annotations: options.annotations,
+      idempotencyKey: options.idempotencyKey,
+      execute: (body) => runAll(body, statements),
+      encode: encodeResults,
+      decode: decodeResults,
+    })
+    return { lsn: position.lsn, position, replayed, results: result }
+  }
+
+  async #executeOnSnapshot(statements: readonly StatementInput[], options: TransactionOptions): Promise<ExecuteResult> {
+    const repetition = new Repetition(this.#context, TRANSACTION_ATTEMPTS_MAX)
+    let { priority } = options
+    for (;;) {
+      const transaction = this.begin({ ...options, priority })
+      priority = transaction.priority
+      try {
+        const results: StatementResult[] = []
+        let rows = 0
+        for (const [ordinal, statement] of statements.entries()) {
+          try {
+            const result = await transaction.execute(statement)
+            if ('rows' in result) rows += result.rows.length
+            if (rows > SCAN_RESULT_ROWS_MAX) {
+              throw new ReplogError(
+                'TOO_LARGE',
+                `the scans return more than ${SCAN_RESULT_ROWS_MAX} rows in all; set \`limit\``,
+              )
+            }
+            results.push(result)
+          } catch (error) {
+            throw withStatement(error, ordinal)
+          }
+        }
+        const { position } = await transaction.commit()
+        return { lsn: position.lsn, position, replayed: false, results }
+      } catch (error) {
+        transaction.rollback()
+        await repetition.next(error)
+      }
+    }
+  }
+
+  /**
+   * The first outcome of an idempotency key, when it is durable; undefined when no transaction with it committed.
+   * @throws ReplogError NOT_FOUND (catalog), STORE_FAILED, CLOSED
+   */
+  async outcome(idempotencyKey: string): Promise<{ readonly position: Position } | undefined> {
+    if (idempotencyKey === undefined) throw new ReplogError('INVALID_ARGUMENT', 'an idempotency key is a text')
+    checkIdempotencyKey(idempotencyKey)
+    const { state, names } = this.#context
+    const { id } = names.lookupCatalog(this.name, state.head.lsn, state.readNewest)
+    const first = findOutcome(state.readNewest, state.trimFloor, id, idempotencyKey)
+    await state.whenDurable(state.head.lsn)
+    return first === undefined ? undefined : { position: first.position }
+  }
+}
+
+function runAll(body: TransactionBody, statements: readonly StatementInput[]): StatementResult[] {
+  return statements.map((statement, ordinal) => {
+    try {
+      const result = runPointStatement(body, statement as PointStatementInput)
+      if (body.resultBytes > RESULT_BYTES_MAX) {
+        throw new ReplogError(
+          'TOO_LARGE',
+          `the statements return more than ${RESULT_BYTES_MAX} bytes; read less at once`,
+        )
+      }
+      return result
+    } catch (error) {
+      throw withStatement(error, ordinal)
+    }
+  })
+}
+
+function isScan(statement: StatementInput): boolean {
+  return 'scan' in statement
+}
+
+function withStatement(error: unknown, ordinal: number): unknown {
+  if (!isReplogError(error)) return error
+  return new ReplogError(error.code, error.message, {
+    cause: error,
+    details: { ...error.details, statement: ordinal },
+  })
+}

@@ -1,0 +1,420 @@
+/**
+ * The commit lane: the one place where transactions are validated, ordered, encoded and put into a group.
+ *
+ *   transaction ──> validate against what committed since its snapshot ──> LSN, timestamp ──> payload, digest, frame
+ *                                                                                                  │
+ *   waiter <── fsync of the group returned <──────────── open group (fills while one is in the device)
+ *
+ * Everything from validation to the group runs in one synchronous step, so there is no lock and no window. A one-shot
+ * transaction executes here too, on the newest state, and therefore never conflicts: a hot row costs one place in a
+ * group, not one fsync.
+ *
+ * Invariants:
+ * - LSN order is the order in which transactions pass this lane; (G3)
+ * - a committed transaction is equivalent to running it alone at its LSN; (G4)
+ * - what a one-shot transaction answers is told only when everything it read is durable. (G2)
+ */
+import { ReplogError } from '../core/errors.js'
+import type { Clock } from '../core/clock.js'
+import { COMMIT_QUEUE_BYTES_MAX, LOCK_WAIT_MS_DEFAULT } from '../core/limits.js'
+import { type Epoch, type Position, nextLsn } from '../core/position.js'
+import type { ReadKey } from '../ddl/dictionary.js'
+import type { CatalogIdentifier } from '../ddl/identifiers.js'
+import { Effects, applyDefinition } from '../log/apply.js'
+import { FRAME_HEADER_BYTES, sealFrame } from '../log/codec/frame.js'
+import type { DefinitionStatement, Statement } from '../log/codec/message.js'
+import { encodeTransaction } from '../log/codec/transaction-codec.js'
+import type { CommitWaiter } from '../log/group.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import { type StoredOutcome, findOutcome } from '../log/stored-outcome.js'
+import type { TableNames } from '../log/table-names.js'
+import { ROW_PREFIX } from '../store/keys.js'
+import { type Annotations, checkAnnotations } from './annotations.js'
+import type { LockOwner, LockTable } from './lock-table.js'
+import { sizeWith } from './catalog-growth.js'
+import { LockedRow } from './locked-row.js'
+import { checkIdempotencyKey } from './outcome.js'
+import type { Quotas } from './quotas.js'
+import type { ReadSet } from './read-set.js'
+import { TransactionBody } from './transaction-body.js'
+
+export interface CommitResult {
+  /** Where the log stood with this transaction; for one that wrote nothing, the position that it read at. */
+  readonly position: Position
+  /** True when its idempotency key had been used: nothing was done, and the position is that of the first. */
+  readonly replayed: boolean
+}
+
+/** A transaction that ran on a snapshot and wants to commit. */
+export interface Candidate {
+  readonly owner: LockOwner
+  readonly body: TransactionBody
+  readonly reads: ReadSet
+  readonly isolation: 'serializable' | 'snapshot'
+  readonly annotations: Annotations | undefined
+  readonly idempotencyKey: string | undefined
+}
+
+/** A transaction that runs whole in the lane. */
+export interface OneShot<Result> {
+  readonly catalog: CatalogIdentifier
+  /** What it is counted as while it waits for a group. */
+  readonly sizeBytes: number
+  readonly annotations: Annotations | undefined
+  readonly idempotencyKey: string | undefined
+  execute(body: TransactionBody): Result
+  /** For an idempotency key: the answer in the form that travels in the log, and back. */
+  encode(result: Result): Buffer
+  decode(outcome: Buffer): Result
+}
+
+export interface OneShotResult<Result> extends CommitResult {
+  readonly result: Result
+}
+
+/** What the lane needs of a transaction to give it its place. */
+interface Orderable {
+  readonly catalogId: number
+  readonly startUs: bigint
+  readonly statements: readonly Statement[]
+  readonly effects: Effects
+  readonly annotations?: Annotations | undefined
+  readonly idempotencyKey?: string | undefined
+  readonly outcome?: Uint8Array | undefined
+}
+
+interface Queued {
+  readonly bytes: number
+  readonly run: () => void
+  readonly fail: (error: unknown) => void
+}
+
+export class CommitLane {
+  readonly #state: ReplicatedState
+  readonly #names: TableNames
+  readonly #clock: Clock
+  readonly #locks: LockTable
+  readonly #quotas: Quotas
+  readonly #queue: Queued[] = []
+  #queueBytes = 0
+  #epoch: Epoch
+  #closed = false
+
+  constructor(state: ReplicatedState, names: TableNames, clock: Clock, locks: LockTable, quotas: Quotas) {
+    this.#state = state
+    this.#names = names
+    this.#clock = clock
+    this.#locks = locks
+    this.#quotas = quotas
+    this.#epoch = state.head.epoch
+    state.onRoom(() => {
+      this.#drain()
+    })
+    state.onFailed(() => {
+      this.#refuseQueued(new ReplogError('STORE_FAILED', 'the store failed; the transaction was not committed'))
+    })
+  }
+
+  /** The first transactions of an epoch carry it; see `Primary.open`. */
+  raiseEpoch(epoch: Epoch): void {
+    this.#epoch = epoch
+  }
+
+  /**
+   * Commits a transaction that ran on a snapshot. Resolves when it is durable.
+   * @throws ReplogError CONFLICT, SCHEMA_CHANGED, SNAPSHOT_TOO_OLD (not committed); COMMIT_UNKNOWN; DISK_FULL, LIMIT
+   * @throws LockedRow when another transaction holds the lock of a row that this one writes
+   */
+  async commit(candidate: Candidate): Promise<CommitResult> {
+    const { owner, body, reads, isolation, annotations, idempotencyKey } = candidate
+    checkAnnotations(annotations)
+    checkIdempotencyKey(idempotencyKey)
+    return this.#enter(body.bytes, (resolve, reject) => {
+      const { versions, head } = this.#state
+      const first = this.#firstOutcome(body.catalogId, idempotencyKey)
+      if (first !== undefined) {
+        this.#afterHead(() => {
+          resolve({ position: first.position, replayed: true })
+        }, reject)
+        return
+      }
+      if (body.isEmpty) {
+        const position = this.#state.head
+        this.#afterHead(() => {
+          resolve({ position, replayed: false })
+        }, reject)
+        return
+      }
+      this.#requireUnlocked(owner, body)
+      if (isolation === 'serializable') reads.validate(versions, head.lsn)
+      else reads.validateWrites(versions, head.lsn, body.effects.writes.texts)
+      try {
+        body.runDeferred(this.#state.readNewest)
+        this.#requireRoom(body)
+      } catch (error) {
+        // As for a one-shot transaction: the refusal may rest on rows that are not durable yet.
+        this.#afterHead(() => {
+          reject(error)
+        }, reject)
+        return
+      }
+      const { catalogId, startUs, statements, effects } = body
+      this.#order({ catalogId, startUs, statements, effects, annotations, idempotencyKey }, resolve, reject)
+      this.#locks.release(owner)
+    })
+  }
+
+  /**
+   * Runs a transaction whole, on the newest state. Resolves with what `execute` returned when all of it is durable.
+   * Where it would write a row that a transaction has locked, it waits in line for the lock, and runs while it holds it.
+   * @throws whatever `execute` throws, with nothing committed; COMMIT_UNKNOWN; LOCK_TIMEOUT; DISK_FULL, LIMIT
+   */
+  async runOneShot<Result>(oneShot: OneShot<Result>): Promise<OneShotResult<Result>> {
+    checkAnnotations(oneShot.annotations)
+    checkIdempotencyKey(oneShot.idempotencyKey)
+    const locks = this.#locks
+    const deadlineMs = this.#clock.monotonicMs() + LOCK_WAIT_MS_DEFAULT
+    // It holds at most the one lock that it waited for, and gives it up before it waits for another.
+    const turn: LockOwner = { name: 'a one-shot transaction', priority: Number.MAX_SAFE_INTEGER }
+    for (;;) {
+      try {
+        return await this.#enter<OneShotResult<Result>>(oneShot.sizeBytes, (resolve, reject) => {
+          try {
+            this.#runOneShot(oneShot, turn, resolve, reject)
+          } finally {
+            locks.release(turn)
+          }
+        })
+      } catch (error) {
+        locks.release(turn)
+        if (!(error instanceof LockedRow)) throw error
+        await locks
+          .acquire(turn, error.text, Math.max(0, deadlineMs - this.#clock.monotonicMs()))
+          .catch((cause: unknown) => {
+            locks.release(turn)
+            throw cause
+          })
+      }
+    }
+  }
+
+  #runOneShot<Result>(
+    oneShot: OneShot<Result>,
+    turn: LockOwner,
+    resolve: (result: OneShotResult<Result>) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const state = this.#state
+    const { annotations, idempotencyKey } = oneShot
+    let body: TransactionBody
+    let result: Result
+    let outcome: Buffer | undefined
+    try {
+      body = this.#newestBody(oneShot.catalog, turn)
+      const first = this.#firstOutcome(body.catalogId, idempotencyKey)
+      if (first !== undefined) {
+        const again = { result: oneShot.decode(first.outcome), position: first.position, replayed: true }
+        this.#afterHead(() => {
+          resolve(again)
+        }, reject)
+        return
+      }
+      result = oneShot.execute(body)
+      this.#requireRoom(body)
+      if (idempotencyKey !== undefined) outcome = oneShot.encode(result)
+    } catch (error) {
+      if (error instanceof LockedRow) throw error
+      // The refusal may rest on rows that are not durable yet.
+      this.#afterHead(() => {
+        reject(error)
+      }, reject)
+      return
+    }
+    if (body.isEmpty) {
+      const position = state.head
+      this.#afterHead(() => {
+        resolve({ result, position, replayed: false })
+      }, reject)
+      return
+    }
+    const { catalogId, startUs, statements, effects } = body
+    this.#order(
+      { catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome },
+      ({ position }) => {
+        resolve({ result, position, replayed: false })
+      },
+      reject,
+    )
+  }
+
+  #newestBody(catalog: CatalogIdentifier, turn: LockOwner): TransactionBody {
+    const locks = this.#locks
+    return new TransactionBody({
+      state: this.#state,
+      names: this.#names,
+      catalog,
+      base: this.#state.readNewest,
+      peek: undefined,
+      asOf: undefined,
+      noteDefinition: undefined,
+      beforeWrite:
+        locks.size === 0
+          ? undefined
+          : (text) => {
+              if (locks.isHeldByOther(text, turn)) throw new LockedRow(text)
+            },
+      quotas: this.#quotas,
+      staged: undefined,
+      startUs: this.#clock.nowUs(),
+    })
+  }
+
+  /** What the first transaction with this key answered. */
+  #firstOutcome(catalogId: number, idempotencyKey: string | undefined): StoredOutcome | undefined {
+    if (idempotencyKey === undefined) return undefined
+    const { readNewest, trimFloor } = this.#state
+    return findOutcome(readNewest, trimFloor, catalogId, idempotencyKey)
+  }
+
+  /** @throws ReplogError LIMIT when its catalog would grow beyond what it may hold */
+  #requireRoom({ catalog, catalogId, effects, isEmpty }: TransactionBody): void {
+    const { tables, storedBytes } = this.#quotas.limits.catalog
+    if (isEmpty || (tables === Infinity && storedBytes === Infinity)) return
+    const before = this.#state.statistics.catalog(catalogId)
+    const after = sizeWith(this.#state, catalogId, effects)
+    this.#quotas.requireRoom('tables', catalog, before.tables, after.tables)
+    this.#quotas.requireRoom('storedBytes', catalog, before.bytes, after.bytes)
+  }
+
+  /** @throws LockedRow */
+  #requireUnlocked(owner: LockOwner, body: TransactionBody): void {
+    const locks = this.#locks
+    if (locks.size === 0) return
+    const { keys, texts } = body.effects.writes
+    for (let ordinal = 0; ordinal < keys.length; ordinal++) {
+      if (keys[ordinal]![0] === ROW_PREFIX && locks.isHeldByOther(texts[ordinal]!, owner)) {
+        throw new LockedRow(texts[ordinal]!)
+      }
+    }
+    for (const text of body.deferred.texts()) if (locks.isHeldByOther(text, owner)) throw new LockedRow(text)
+  }
+
+  /**
+   * Commits definitions that the server itself makes. `decide` runs in the lane on the newest state.
+   * @throws what `decide` throws, with nothing committed
+   */
+  commitDefinitions(
+    startUs: bigint,
+    decide: (read: ReadKey) => { readonly catalogId: number; readonly statements: readonly DefinitionStatement[] },
+  ): Promise<CommitResult> {
+    return this.#enter(0, (resolve, reject) => {
+      try {
+        const { catalogId, statements } = decide(this.#state.readNewest)
+        const effects = new Effects()
+        for (const statement of statements) applyDefinition(statement, effects)
+        this.#order({ catalogId, startUs, statements, effects }, resolve, reject)
+      } catch (error) {
+        this.#afterHead(() => {
+          reject(error)
+        }, reject)
+      }
+    })
+  }
+
+  /** Refuses what is still queued; what is in a group goes on. */
+  close(): void {
+    this.#closed = true
+    this.#refuseQueued(new ReplogError('CLOSED', 'the server is shutting down; the transaction was not committed'))
+  }
+
+  #refuseQueued(error: ReplogError): void {
+    for (const queued of this.#queue.splice(0)) queued.fail(error)
+    this.#queueBytes = 0
+  }
+
+  /** Runs `work` now, or when a group has room, first come first served. */
+  #enter<Result>(
+    bytes: number,
+    work: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void,
+  ): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      const run = (): void => {
+        try {
+          this.#state.assertOpen()
+          this.#state.store.assertWritable()
+          work(resolve, reject)
+        } catch (error) {
+          reject(error)
+        }
+      }
+      if (this.#closed) {
+        reject(new ReplogError('CLOSED', 'the server is shutting down'))
+      } else if (this.#queue.length === 0 && this.#state.hasRoom) {
+        run()
+      } else if (this.#queueBytes + bytes > COMMIT_QUEUE_BYTES_MAX) {
+        reject(new ReplogError('LIMIT', 'too many transactions wait to commit; retry after a pause'))
+      } else {
+        this.#queue.push({ bytes, run, fail: reject })
+        this.#queueBytes += bytes
+      }
+    })
+  }
+
+  #drain(): void {
+    let taken = 0
+    while (taken < this.#queue.length && this.#state.hasRoom) {
+      const queued = this.#queue[taken++]!
+      this.#queueBytes -= queued.bytes
+      queued.run()
+    }
+    if (taken > 0) this.#queue.splice(0, taken)
+  }
+
+  /** Gives the transaction its place: LSN, timestamp, frames, group. */
+  #order(body: Orderable, resolve: (result: CommitResult) => void, reject: (error: unknown) => void): void {
+    const state = this.#state
+    state.store.assertSpace()
+    const lsn = nextLsn(state.head.lsn)
+    const epoch = this.#epoch
+    const nowUs = this.#clock.nowUs()
+    const commitTimestampUs = nowUs > state.lastCommitUs ? nowUs : state.lastCommitUs
+    const frames = encodeTransaction(
+      {
+        lsn,
+        epoch,
+        originServerId: state.identity.serverId,
+        catalogId: body.catalogId,
+        startTimestampUs: body.startUs,
+        commitTimestampUs,
+        statements: body.statements,
+        annotations: body.annotations,
+        idempotencyKey: body.idempotencyKey,
+        outcome: body.outcome,
+      },
+      FRAME_HEADER_BYTES,
+    )
+    let { digest } = state.head
+    for (let segment = 0; segment < frames.length; segment++) {
+      const lastSegment = segment === frames.length - 1
+      digest = sealFrame(frames[segment]!, { epoch, lsn, segment, lastSegment }, digest)
+    }
+    const position: Position = { epoch, lsn, digest }
+    const waiter: CommitWaiter = (error) => {
+      if (error === undefined) resolve({ position, replayed: false })
+      else reject(error)
+    }
+    const { catalogId, idempotencyKey, outcome } = body
+    const repetition = idempotencyKey === undefined ? undefined : { catalogId, idempotencyKey, outcome }
+    state.append({ position, catalogId, commitTimestampUs, frames, effects: body.effects, repetition }, waiter)
+  }
+
+  /** Calls back when everything ordered so far is durable. */
+  #afterHead(callback: () => void, reject: (error: unknown) => void): void {
+    const { head, durable } = this.#state
+    if (durable.lsn >= head.lsn) {
+      callback()
+      return
+    }
+    this.#state.whenDurable(head.lsn).then(callback, reject)
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The one-shot transaction over HTTP: a list of statements that commit together or not at all.
+ *
+ * `Catalog.execute` does the work; here a request is checked against its schema before anything is staged, and the
+ * answer is joined by hand. Nothing is allocated per request that could be made once.
+ */
+import type { FastifyInstance, FastifySchemaValidationError } from 'fastify'
+import { ReplogError } from '../core/errors.js'
+import { formatPosition } from '../core/position.js'
+import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../core/limits.js'
+import { JSON_CONTENT_TYPE, rowJson, rowsJson } from '../log/http/json.js'
+import { CATALOG_PARAMS, type CatalogParams, LSN, POSITION, answersJson } from '../log/http/schemas.js'
+import { validationError } from '../log/http/validation.js'
+import type { Catalog, ExecuteResult } from './catalog.js'
+import { registerCatalogWrites } from './catalog-routes.js'
+import { duringAdmission, registerAdmission } from './http-admission.js'
+import type { Primary } from './primary.js'
+import { STATEMENTS_SCHEMA } from './statement-schema.js'
+import type { StatementInput, StatementResult } from './statement.js'
+
+/** Annotations travel in the first segment of a transaction beside a row of any size, so they are kept small. */
+const ANNOTATIONS_MAX = 64
+const ANNOTATION_NAME_LENGTH_MAX = 128
+const ANNOTATION_LENGTH_MAX = 1024
+
+const REMEMBERED_CATALOGS_MAX = 1000
+
+interface TransactionRequest {
+  readonly statements: readonly StatementInput[]
+  readonly ack?: 'local'
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly idempotencyKey?: string
+}
+
+const BODY = {
+  type: 'object',
+  required: ['statements'],
+  additionalProperties: false,
+  properties: {
+    statements: STATEMENTS_SCHEMA,
+    ack: {
+      type: 'string',
+      enum: ['local'],
+      description: 'When to answer: `local`, which is the default, when the transaction is durable on this server.',
+    },
+    idempotencyKey: {
+      type: 'string',
+      minLength: 1,
+      maxLength: IDEMPOTENCY_KEY_LENGTH_MAX,
+      description:
+        'A later transaction of the catalog with the same key gets the outcome of this one and does nothing.',
+    },
+    annotations: {
+      type: 'object',
+      description: 'Texts of the application, carried in the log beside the statements.',
+      maxProperties: ANNOTATIONS_MAX,
+      propertyNames: { type: 'string', maxLength: ANNOTATION_NAME_LENGTH_MAX },
+      additionalProperties: { type: 'string', maxLength: ANNOTATION_LENGTH_MAX },
+    },
+  },
+}
+
+/** Adds the routes that only a primary has. */
+export function registerPrimaryRoutes(app: FastifyInstance, primary: Primary): void {
+  const catalogs = new Map<string, Catalog>()
+
+  const catalogOf = (name: string): Catalog => {
+    let catalog = catalogs.get(name)
+    if (catalog === undefined) {
+      catalog = primary.catalog(name)
+      if (catalogs.size >= REMEMBERED_CATALOGS_MAX) catalogs.clear()
+      catalogs.set(name, catalog)
+    }
+    return catalog
+  }
+
+  registerAdmission(app, primary)
+  // Registered and not added at once, so that the description of the API, which is set up before, hears of it.
+  void app.register((scope, _options, done) => {
+    registerCatalogWrites(scope, primary)
+    scope.post<{ Params: CatalogParams; Body: TransactionRequest }>(
+      '/v1/catalogs/:catalog/transactions',
+      {
+        schema: {
+          summary: 'Runs a transaction: all of its statements, or none',
+          tags: ['transactions'],
+          params: CATALOG_PARAMS,
+          body: BODY,
+          response: answersJson('Committed; one result for each statement, in order.', {
+            lsn: LSN,
+            position: POSITION,
+            replayed: {
+              type: 'boolean',
+              description: 'True when the idempotency key had been used: this is what the first transaction answered.',
+            },
+            results: { type: 'array', items: { type: 'object' } },
+          }),
+        },
+        schemaErrorFormatter: statementError,
+      },
+      async (request, reply) => {
+        const { statements, annotations, idempotencyKey } = request.body
+        if (annotations !== undefined) requireWellFormed(annotations)
+        const catalog = catalogOf(request.params.catalog)
+        const options = { annotations, idempotencyKey, sizeBytes: request.admission?.bodyBytes }
+        const result = await duringAdmission(request, () => catalog.execute(statements, options))
+        void reply.header('content-type', JSON_CONTENT_TYPE)
+        return resultJson(result)
+      },
+    )
+    done()
+  })
+}
+
+function resultJson({ lsn, position, replayed, results }: ExecuteResult): string {
+  let texts = ''
+  for (const result of results) texts += `${texts === '' ? '' : ','}${statementResultJson(result)}`
+  return `{"lsn":"${lsn}","position":"${formatPosition(position)}","replayed":${replayed},"results":[${texts}]}`
+}
+
+export function statementResultJson(result: StatementResult): string {
+  if ('row' in result) return `{"row":${result.row === null ? 'null' : rowJson(result.row)}}`
+  if ('rows' in result) return `{"rows":[${rowsJson(result.rows)}]}`
+  if ('inserted' in result && result.autoIncrement !== undefined) {
+    return `{"inserted":${result.inserted},"autoIncrement":[${result.autoIncrement.map((value) => `"${value}"`).join(',')}]}`
+  }
+  return JSON.stringify(result)
+}
+
+const STATEMENT_POINTER = /^\/statements\/(\d+)/
+
+/** A refusal of the schema that names the statement as a refusal of the statement itself does. */
+function statementError(failures: FastifySchemaValidationError[], part: string): ReplogError {
+  const error = validationError(failures, part)
+  const ordinal = STATEMENT_POINTER.exec(failures[0]!.instancePath)?.[1]
+  if (part !== 'body' || ordinal === undefined) return error
+  return new ReplogError(error.code, error.message, {
+    cause: error,
+    details: { ...error.details, statement: Number(ordinal) },
+  })
+}
+
+/** The log holds UTF-8, which has no form for half of a surrogate pair. */
+function requireWellFormed(annotations: Readonly<Record<string, string>>): void {
+  for (const [name, text] of Object.entries(annotations)) {
+    if (name.isWellFormed() && text.isWellFormed()) continue
+    throw new ReplogError('INVALID_ARGUMENT', 'an annotation contains half of a surrogate pair; send whole characters')
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * A primary: a replicated state and a commit lane in front of it.
+ *
+ * Use it embedded through `Primary.open`; `replog primary` serves one over HTTP.
+ */
+import { ReplogError } from '../core/errors.js'
+import { type Clock, every, systemClock } from '../core/clock.js'
+import { EPOCH_FIRST, LSN_ZERO, type Position } from '../core/position.js'
+import {
+  type CatalogIdentifier,
+  DEFAULT_CATALOG_NAME,
+  DEFAULT_SCHEMA_NAME,
+  catalogIdentifier,
+} from '../ddl/identifiers.js'
+import { openState } from '../log/open-state.js'
+import { PurgeRunner } from '../log/purge-runner.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import { TableNames } from '../log/table-names.js'
+import type { Engine } from '../store/engine.js'
+import { Catalog } from './catalog.js'
+import { CommitLane, type CommitResult } from './commit-lane.js'
+import { type LimitOptions, resolveLimits } from './limit-options.js'
+import type { Limits } from './limit-table.js'
+import { LockTable } from './lock-table.js'
+import { Quotas } from './quotas.js'
+import { Transaction, type TransactionOptions } from './transaction.js'
+
+export interface PrimaryOptions {
+  /** The data directory; made when it does not exist. */
+  readonly path: string
+  readonly clock?: Clock
+  /** An engine to use instead of LevelDB at `path`; for tests and simulations. */
+  readonly engine?: Engine
+  /** Told about faults in background work. */
+  readonly onError?: (error: unknown) => void
+  /** What the server as a whole and each catalog may use; docs/LIMITS.md has the names and defaults. */
+  readonly limits?: LimitOptions
+}
+
+export interface PrimaryCounters {
+  /** Transactions ordered since the start. */
+  transactions: number
+  /** Runs of `transaction(fn)` repeated because of a conflict. */
+  retries: number
+  rollbacks: number
+}
+
+const SWEEP_MS = 1000
+
+export class Primary {
+  readonly state: ReplicatedState
+  readonly names: TableNames
+  readonly lane: CommitLane
+  readonly locks: LockTable
+  readonly quotas: Quotas
+  readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
+  readonly #clock: Clock
+  readonly #purge: PurgeRunner
+  readonly #open = new Set<Transaction>()
+  readonly #cancelSweep: () => void
+  /** Transactions begun since the start. */
+  #begun = 0
+  #closing: Promise<void> | undefined
+
+  private constructor(state: ReplicatedState, limits: Limits, options: PrimaryOptions) {
+    this.state = state
+    this.#clock = options.clock ?? systemClock
+    this.names = new TableNames(state)
+    this.locks = new LockTable(this.#clock)
+    this.quotas = new Quotas(limits, this.#clock)
+    this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas)
+    this.#purge = new PurgeRunner(state, options.onError ?? (() => undefined))
+    state.onDurable((entries) => {
+      this.counters.transactions += entries.length
+    })
+    state.onDefinitionsDurable(() => {
+      this.#purge.kick()
+    })
+    this.#cancelSweep = every(this.#clock, SWEEP_MS, () => {
+      this.#sweep()
+    })
+  }
+
+  /**
+   * Opens the data directory, or makes it with a new cluster, the catalog `local` and its schema `test`.
+   * @throws ReplogError LOCKED, NOT_A_DATA_DIRECTORY, CORRUPT, UNSUPPORTED_VERSION, INVALID_ARGUMENT
+   */
+  static async open(options: PrimaryOptions): Promise<Primary> {
+    const limits = resolveLimits(options.limits)
+    const state = await openState({ ...options, role: 'primary', undoBytesMax: limits.server.undoBytes })
+    const primary = new Primary(state, limits, options)
+    try {
+      if (state.head.lsn === LSN_ZERO) await primary.#found()
+      primary.#purge.kick()
+      return primary
+    } catch (error) {
+      await primary.close()
+      throw error
+    }
+  }
+
+  /** The position that readers see. */
+  get position(): Position {
+    return this.state.durable
+  }
+
+  /** A catalog by name; that it exists is checked when it is used. @throws ReplogError INVALID_ARGUMENT */
+  catalog(name: string = DEFAULT_CATALOG_NAME): Catalog {
+    return new Catalog(
+      {
+        state: this.state,
+        names: this.names,
+        lane: this.lane,
+        quotas: this.quotas,
+        begin: (catalog, options) => this.#begin(catalog, options),
+        noteRetry: () => {
+          this.counters.retries++
+        },
+      },
+      catalogIdentifier(name),
+    )
+  }
+
+  /**
+   * Makes a catalog with a schema `test`.
+   * @throws ReplogError ALREADY_EXISTS, INVALID_ARGUMENT
+   */
+  createCatalog(name: string): Promise<CommitResult> {
+    const catalog = catalogIdentifier(name)
+    const createdUs = this.#clock.nowUs()
+    const { dictionary, ids } = this.state
+    return this.lane.commitDefinitions(createdUs, (read) => {
+      if (dictionary.findCatalog(read, catalog) !== undefined) {
+        throw new ReplogError('ALREADY_EXISTS', `catalog ${JSON.stringify(name)} exists already`)
+      }
+      const id = ids.allocate('catalog')
+      const schemaId = ids.allocate('schema')
+      return {
+        catalogId: id,
+        statements: [
+          { kind: 'createCatalog', after: { id, name, createdUs } },
+          { kind: 'createSchema', after: { id: schemaId, catalogId: id, name: DEFAULT_SCHEMA_NAME, createdUs } },
+        ],
+      }
+    })
+  }
+
+  /**
+   * Drops a catalog with everything in it; its data is deleted in the background. Transactions that use it conflict.
+   * @throws ReplogError NOT_FOUND; INVALID_ARGUMENT for `local`
+   */
+  dropCatalog(name: string): Promise<CommitResult> {
+    const catalog = catalogIdentifier(name)
+    if (name === DEFAULT_CATALOG_NAME) {
+      throw new ReplogError(
+        'INVALID_ARGUMENT',
+        `catalog ${DEFAULT_CATALOG_NAME} is there for good; drop its tables instead`,
+      )
+    }
+    return this.lane.commitDefinitions(this.#clock.nowUs(), (read) => {
+      const before = this.state.dictionary.catalog(read, catalog)
+      return { catalogId: before.id, statements: [{ kind: 'dropCatalog', before }] }
+    })
+  }
+
+  /** Open transactions. */
+  get openTransactions(): number {
+    return this.#open.size
+  }
+
+  /** Resolves when the background jobs that are known now are done. */
+  async jobsDone(): Promise<void> {
+    await this.#purge.idle()
+  }
+
+  /** Rolls open transactions back, finishes the groups in flight and closes the store. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#cancelSweep()
+    const reason = new ReplogError('CLOSED', 'the server is shutting down; the transaction was rolled back')
+    for (const transaction of [...this.#open]) transaction.expire(reason)
+    this.lane.close()
+    await this.#purge.stop()
+    await this.state.close()
+  }
+
+  #begin(catalog: CatalogIdentifier, options: TransactionOptions): Transaction {
+    const { state, quotas } = this
+    state.assertOpen()
+    quotas.take('openTransactions', catalog)
+    try {
+      const transaction = new Transaction(
+        {
+          state,
+          names: this.names,
+          lane: this.lane,
+          locks: this.locks,
+          quotas,
+          ordinal: ++this.#begun,
+          nowUs: this.#clock.nowUs(),
+          nowMs: this.#clock.monotonicMs(),
+          onEnd: (ended) => {
+            this.#open.delete(ended)
+            quotas.give('openTransactions', catalog)
+            if (ended.status === 'rolled back') this.counters.rollbacks++
+          },
+        },
+        catalog,
+        options,
+      )
+      this.#open.add(transaction)
+      return transaction
+    } catch (error) {
+      // It never began.
+      quotas.give('openTransactions', catalog)
+      throw error
+    }
+  }
+
+  /** Transaction 1: the first epoch, the default catalog and its schema. */
+  async #found(): Promise<void> {
+    this.lane.raiseEpoch(EPOCH_FIRST)
+    const nowUs = this.#clock.nowUs()
+    const { ids, identity } = this.state
+    const catalogId = ids.allocate('catalog')
+    const schemaId = ids.allocate('schema')
+    await this.lane.commitDefinitions(nowUs, () => ({
+      catalogId,
+      statements: [
+        { kind: 'newEpoch', epoch: EPOCH_FIRST, serverId: identity.serverId },
+        { kind: 'createCatalog', after: { id: catalogId, name: DEFAULT_CATALOG_NAME, createdUs: nowUs } },
+        { kind: 'createSchema', after: { id: schemaId, catalogId, name: DEFAULT_SCHEMA_NAME, createdUs: nowUs } },
+      ],
+    }))
+  }
+
+  /** Transactions that outlived the age limit are rolled back, so that nobody holds memory for ever. */
+  #sweep(): void {
+    const nowMs = this.#clock.monotonicMs()
+    const age = this.quotas.bound('transactionAgeMs')
+    for (const transaction of [...this.#open]) {
+      if (nowMs - transaction.begunMs < age.value) continue
+      const message = `the transaction was open for more than ${age.value} ms and was rolled back; run it again`
+      transaction.expire(this.quotas.beyond(age, transaction.catalog, message))
+    }
+  }
+}

@@ -1,0 +1,81 @@
+/** A primary as the HTTP server and its followers see it. */
+import { type Clock, systemClock } from '../core/clock.js'
+import type { CatalogReader } from '../log/catalog-reader.js'
+import { LinkServer } from '../log/link/link-server.js'
+import { RateMeter } from '../log/rate-meter.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import type { ServedNode } from '../log/served-node.js'
+import { serverStatus } from '../log/server-status.js'
+import { SocketRoutes } from '../log/socket/socket-routes.js'
+import type { FollowerStatus, ServerStatus } from '../log/status.js'
+import type { Primary } from './primary.js'
+import { SessionServer } from './session/session-server.js'
+
+export interface ServedPrimaryOptions {
+  readonly name: string
+  readonly clock?: Clock
+  readonly onError: (error: unknown) => void
+}
+
+export class ServedPrimary implements ServedNode {
+  readonly primary: Primary
+  /** The WebSocket endpoints; attach them to the HTTP server. */
+  readonly sockets = new SocketRoutes()
+  readonly #link: LinkServer
+  readonly #sessions: SessionServer
+  readonly #rates: RateMeter
+  readonly #name: string
+  readonly #startedAt = new Date()
+
+  constructor(primary: Primary, options: ServedPrimaryOptions) {
+    const clock = options.clock ?? systemClock
+    this.primary = primary
+    this.#name = options.name
+    this.#rates = new RateMeter(primary.state, clock)
+    this.#link = new LinkServer(primary.state, clock, this.sockets, { name: options.name, onError: options.onError })
+    this.#sessions = new SessionServer(primary, this.sockets, clock, { onError: options.onError })
+  }
+
+  get state(): ReplicatedState {
+    return this.primary.state
+  }
+
+  catalog(name: string): CatalogReader {
+    return this.primary.catalog(name)
+  }
+
+  replicas(): readonly FollowerStatus[] {
+    return this.#link.followers()
+  }
+
+  status(): ServerStatus {
+    const { primary } = this
+    return {
+      ...serverStatus({
+        role: 'primary',
+        name: this.#name,
+        state: primary.state,
+        rates: this.#rates,
+        startedAt: this.#startedAt,
+        problem: undefined,
+        notReady: primary.state.closed ? 'the server is shutting down' : undefined,
+      }),
+      transactions: {
+        committed: primary.counters.transactions,
+        retries: primary.counters.retries,
+        rollbacks: primary.counters.rollbacks,
+        open: primary.openTransactions,
+      },
+      sessions: this.#sessions.status(),
+      replicas: this.replicas(),
+    }
+  }
+
+  /** Rolls the sessions back and ends the link to the followers; the primary itself is closed by its owner. */
+  async close(): Promise<void> {
+    this.#rates.stop()
+    this.#link.close()
+    await this.#sessions.close()
+    this.sockets.close()
+  }
+}

@@ -1,0 +1,469 @@
+/**
+ * What one transaction has done so far: its statements as they will stand in the log, and their effects as they will
+ * stand in the store. Both come from the same `applyRowChange` that a replica runs.
+ *
+ * The body does not know whether it runs in the commit lane on the newest state or before it on a snapshot: it reads
+ * through `base`, and its own writes lie above that.
+ *
+ * Invariants:
+ * - every row key that is written was read before, so validating reads validates writes;
+ * - a statement that throws leaves the body as it was before it (`atomically`); (G5)
+ * - an update with an addition that is deferred to the lane touches a row that nothing else in this body touches.
+ */
+import { randomUUID } from 'node:crypto'
+import { ReplogError } from '../core/errors.js'
+import type { Lsn } from '../core/position.js'
+import type { CompiledIndex, CompiledTable, DefaultSource, RowObject } from '../ddl/compiled-table.js'
+import type { ReadKey } from '../ddl/dictionary.js'
+import {
+  type CatalogIdentifier,
+  DEFAULT_SCHEMA_NAME,
+  checkName,
+  formatTableName,
+  parseTableName,
+} from '../ddl/identifiers.js'
+import { type TableDefinition, requireDefinition, tableMessageOf } from '../ddl/table-definition.js'
+import { Effects, applyDefinition, applyRowChange } from '../log/apply.js'
+import type { Row } from '../log/codec/column-type.js'
+import type { DefinitionStatement, RowChange, RowChanges, Statement } from '../log/codec/message.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import type { TableNames } from '../log/table-names.js'
+import { ROW_PREFIX, keyText } from '../store/keys.js'
+import { Assignments } from './assignment.js'
+import type { CheckInput, CreateTableInput, DropTableInput, InsertInput, KeyInput, UpdateInput } from './statement.js'
+import { type DeferredUpdate, DeferredUpdates } from './deferred-updates.js'
+import { equalValues } from './equal-values.js'
+import type { Holding, Quotas } from './quotas.js'
+
+/** Stands for the id of a table whose definition is still being checked. */
+const PROVISIONAL_TABLE_ID = 0xffff_ffff
+
+export interface BodyContext {
+  readonly state: ReplicatedState
+  readonly names: TableNames
+  readonly catalog: CatalogIdentifier
+  /** The committed state as this transaction sees it; the caller records what is read. */
+  readonly base: ReadKey
+  /** Like `base`, but not recorded: for an update whose outcome does not depend on the value. Undefined in the lane. */
+  readonly peek: ReadKey | undefined
+  /** The LSN of the committed state, or undefined for the newest. */
+  readonly asOf: Lsn | undefined
+  /** Told the dictionary key of every table that is used. */
+  readonly noteDefinition: ((text: string) => void) | undefined
+  /** Called with the key of a row before it is written; throws when the lane must wait for its lock. */
+  readonly beforeWrite: ((text: string) => void) | undefined
+  readonly quotas: Quotas
+  /** Told how many bytes lie in memory until this transaction ends; undefined in the lane, which ends it at once. */
+  readonly staged: Holding | undefined
+  readonly startUs: bigint
+}
+
+/** Where a body stood; going back to it undoes everything since, definitions included. */
+export interface BodyMark {
+  readonly writes: number
+  readonly statements: number
+  /** Rows of the last statement, which later rows of the same kind extend. */
+  readonly lastRows: number
+  readonly rows: number
+  readonly bytes: number
+  readonly definitions: number
+  readonly autoIncrement: ReadonlyMap<number, bigint> | undefined
+  readonly deferred: number
+}
+
+export class TransactionBody {
+  readonly statements: Statement[] = []
+  readonly effects = new Effects()
+  readonly deferred = new DeferredUpdates()
+  readonly catalogId: number
+  readonly startUs: bigint
+  readonly #context: BodyContext
+  readonly #defaults: DefaultSource
+  #resultBytes = 0
+  #rows = 0
+  #bytes = 0
+  /** Statements so far, undone ones included: what they read stays in memory. */
+  #statementCount = 0
+
+  constructor(context: BodyContext) {
+    this.#context = context
+    this.startUs = context.startUs
+    const { names, catalog, base, noteDefinition } = context
+    const named = names.lookupCatalog(catalog, context.asOf ?? context.state.head.lsn, base)
+    noteDefinition?.(named.definitionText)
+    this.catalogId = named.id
+    this.#defaults = {
+      nowUs: context.startUs,
+      uuid: randomUUID,
+      nextAutoIncrement: (table) =>
+        context.state.statistics.nextAutoIncrement(table.id, this.effects.autoIncrement?.get(table.id) ?? 0n),
+    }
+  }
+
+  get catalog(): CatalogIdentifier {
+    return this.#context.catalog
+  }
+
+  get isEmpty(): boolean {
+    return this.statements.length === 0 && this.deferred.size === 0
+  }
+
+  /** Bytes of the rows that `get` returned so far. */
+  get resultBytes(): number {
+    return this.#resultBytes
+  }
+
+  /** Bytes of row images so far, and of what is deferred to the lane. */
+  get bytes(): number {
+    return this.#bytes + this.deferred.bytes
+  }
+
+  /** Reads a key as this transaction sees it: its own writes above the committed state. */
+  readonly read: ReadKey = (key, text) => {
+    const { writes } = this.effects
+    if (writes.length > 0) {
+      const ordinal = writes.lastIndexOf(text)
+      if (ordinal >= 0) return writes.afters[ordinal]
+    }
+    return this.#context.base(key, text)
+  }
+
+  /** The table that a statement uses. @throws ReplogError NOT_FOUND, TRANSACTION_TOO_LARGE */
+  table(name: string): CompiledTable {
+    this.#countStatement()
+    return this.#table(name)
+  }
+
+  #table(name: string): CompiledTable {
+    const { names, catalog, asOf, noteDefinition } = this.#context
+    const newest = this.#context.state.head.lsn
+    const lookupAt = this.effects.definitions === undefined ? (asOf ?? newest) : undefined
+    const named = names.lookup(catalog, name, lookupAt, this.read)
+    noteDefinition?.(named.definitionText)
+    return named.table
+  }
+
+  insert(input: InsertInput): { inserted: number; autoIncrement?: bigint[] } {
+    const table = this.table(input.table)
+    const chosen: bigint[] = []
+    this.#atomically(() => {
+      for (const values of input.rows) {
+        const row = table.newRow(values, this.#defaults)
+        const key = table.rowKey(row)
+        this.#requireAbsent(table, key, row)
+        for (const index of table.indexes) this.#requireUnique(table, index, row, key, undefined, undefined)
+        this.#stage('insert', table, { after: table.rows.encode(row), afterRow: row })
+        if (table.autoIncrement !== undefined) chosen.push(BigInt(row[table.autoIncrement.ordinal] as number | bigint))
+      }
+    })
+    const inserted = input.rows.length
+    return table.autoIncrement === undefined ? { inserted } : { inserted, autoIncrement: chosen }
+  }
+
+  /** `updated` is 0 when no row has the key. */
+  update(input: UpdateInput): { updated: 0 | 1 } {
+    const table = this.table(input.table)
+    const key = table.rowKey(table.keyRow(input.key))
+    const assignments = Assignments.parse(table, input.set)
+    const text = keyText(key)
+    if (assignments.hasAddition && !assignments.touchesKeys(table) && this.#defer(table, key, text, assignments))
+      return { updated: 1 }
+    const before = this.#readRow(key, text)
+    if (before === undefined) return { updated: 0 }
+    this.#atomically(() => {
+      this.#stageUpdate(table, before, assignments)
+    })
+    return { updated: 1 }
+  }
+
+  /** The store key of a row, for its lock. */
+  rowText(input: KeyInput): string {
+    const table = this.#table(input.table)
+    return keyText(table.rowKey(table.keyRow(input.key)))
+  }
+
+  /** `deleted` is 0 when no row has the key. */
+  delete(input: KeyInput): { deleted: 0 | 1 } {
+    const table = this.table(input.table)
+    const key = table.rowKey(table.keyRow(input.key))
+    const before = this.#readRow(key, keyText(key))
+    if (before === undefined) return { deleted: 0 }
+    this.#atomically(() => {
+      this.#stage('delete', table, { before, beforeRow: table.rows.decode(before) })
+    })
+    return { deleted: 1 }
+  }
+
+  get(input: KeyInput): RowObject | undefined {
+    const table = this.table(input.table)
+    const key = table.rowKey(table.keyRow(input.key))
+    const bytes = this.#readRow(key, keyText(key))
+    if (bytes === undefined) return undefined
+    this.#resultBytes += bytes.length
+    return table.toObject(table.rows.decode(bytes))
+  }
+
+  /** @throws ReplogError CHECK_FAILED when the row is not as stated */
+  check(input: CheckInput): void {
+    const table = this.table(input.table)
+    const key = table.rowKey(table.keyRow(input.key))
+    const bytes = this.#readRow(key, keyText(key))
+    const mustExist = input.exists ?? true
+    const failed = (what: string): ReplogError =>
+      new ReplogError('CHECK_FAILED', `check on ${input.table} ${describe(input.key)}: ${what}`, {
+        details: { table: input.table },
+      })
+    if (!mustExist && input.equals !== undefined) {
+      throw new ReplogError('INVALID_ARGUMENT', 'a check cannot have both `exists: false` and `equals`')
+    }
+    if (mustExist && bytes === undefined) throw failed('the row does not exist')
+    if (!mustExist && bytes !== undefined) throw failed('the row exists')
+    if (bytes === undefined || input.equals === undefined) return
+    const row = table.rows.decode(bytes)
+    for (const name of Object.keys(input.equals)) {
+      const column = table.column(name)
+      if (!equalValues(column, row[column.ordinal]!, input.equals[name])) {
+        throw failed(`column ${JSON.stringify(name)} has another value`)
+      }
+    }
+  }
+
+  createTable(input: CreateTableInput): { created: boolean } {
+    this.#countStatement()
+    const { state, catalog } = this.#context
+    const definition: TableDefinition = input.table
+    requireDefinition(definition)
+    const schemaName = definition.schema === undefined ? DEFAULT_SCHEMA_NAME : checkName('schema', definition.schema)
+    const identifier = { catalog, schema: schemaName, table: checkName('table', definition.name) }
+    const schema = state.dictionary.schema(this.read, identifier)
+    const existing = state.dictionary.findTable(this.read, identifier)
+    if (existing !== undefined) {
+      if (input.ifNotExists === true) return { created: false }
+      throw new ReplogError('ALREADY_EXISTS', `table ${formatTableName(identifier)} exists already`)
+    }
+    // Checked with a provisional id first: a definition that is refused uses none up.
+    const place = { id: PROVISIONAL_TABLE_ID, catalogId: schema.catalogId, schemaId: schema.id, nowUs: this.startUs }
+    const message = tableMessageOf(definition, place)
+    this.#define({ kind: 'createTable', after: { ...message, id: state.ids.allocate('table') } })
+    return { created: true }
+  }
+
+  dropTable(input: DropTableInput): { dropped: boolean } {
+    this.#countStatement()
+    const { state, catalog } = this.#context
+    const identifier = parseTableName(catalog, input.table)
+    if (input.ifExists === true) {
+      const schema = state.dictionary.catalog(this.read, catalog)
+      if (state.dictionary.findSchema(this.read, schema.id, identifier.schema) === undefined) return { dropped: false }
+      if (state.dictionary.findTable(this.read, identifier) === undefined) return { dropped: false }
+    }
+    const table = state.dictionary.table(this.read, identifier)
+    this.materializeDeferred(table)
+    this.#define({ kind: 'dropTable', before: table.message })
+    return { dropped: true }
+  }
+
+  /** A definition statement that the server itself makes. */
+  define(statement: DefinitionStatement): void {
+    this.#define(statement)
+  }
+
+  /**
+   * Turns deferred additions to a table's rows into updates of the rows as this transaction sees them, because a scan
+   * or another statement is about to look at them.
+   */
+  materializeDeferred(table: CompiledTable): void {
+    if (this.deferred.size === 0) return
+    for (const [text, update] of this.deferred.ofTable(table.id)) this.#materialize(text, update)
+  }
+
+  /** In the lane: runs the deferred additions on the newest rows. @throws ReplogError CONFLICT when a row is gone */
+  runDeferred(readNewest: ReadKey): void {
+    for (const [text, { table, key, assignments }] of this.deferred.take()) {
+      const before = readNewest(key, text)
+      if (before === undefined) {
+        throw new ReplogError('CONFLICT', 'a row that this transaction adds to was deleted since it began')
+      }
+      for (const assignment of assignments) {
+        const current = this.effects.writes.lastIndexOf(text)
+        this.#stageUpdate(table, current < 0 ? before : this.effects.writes.afters[current]!, assignment)
+      }
+    }
+  }
+
+  /** Where the body stands now: a note of constant size. */
+  mark(): BodyMark {
+    const { writes, definitions, autoIncrement } = this.effects
+    return {
+      writes: writes.length,
+      statements: this.statements.length,
+      lastRows: this.#lastRowChanges()?.rows.length ?? 0,
+      rows: this.#rows,
+      bytes: this.#bytes,
+      definitions: definitions?.length ?? 0,
+      autoIncrement: autoIncrement && new Map(autoIncrement),
+      deferred: this.deferred.mark(),
+    }
+  }
+
+  /** Undoes everything since the mark. What was read stays read, so that nothing learned is left unvalidated. */
+  undoTo(mark: BodyMark): void {
+    const { effects } = this
+    effects.writes.truncate(mark.writes)
+    this.statements.length = mark.statements
+    const last = this.#lastRowChanges()
+    if (last !== undefined) last.rows.length = mark.lastRows
+    this.#rows = mark.rows
+    this.#bytes = mark.bytes
+    // Back to less than was held before, so this is never refused.
+    if (mark.definitions === 0) effects.definitions = undefined
+    else if (effects.definitions !== undefined) effects.definitions.length = mark.definitions
+    effects.autoIncrement = mark.autoIncrement && new Map(mark.autoIncrement)
+    this.deferred.undoTo(mark.deferred)
+    this.#context.staged?.resize(this.bytes)
+  }
+
+  /** Runs a statement so that it leaves nothing behind when it throws. */
+  #atomically(statement: () => void): void {
+    const mark = this.mark()
+    try {
+      statement()
+    } catch (error) {
+      this.undoTo(mark)
+      throw error
+    }
+  }
+
+  #lastRowChanges(): RowChanges | undefined {
+    const last = this.statements.at(-1)
+    return last !== undefined && 'rows' in last ? last : undefined
+  }
+
+  /** Adds in the lane instead of here, when nothing in this transaction has looked at the row. */
+  #defer(table: CompiledTable, key: Buffer, text: string, assignments: Assignments): boolean {
+    const { peek } = this.#context
+    if (peek === undefined || this.effects.writes.lastIndexOf(text) >= 0) return false
+    if (this.deferred.get(text) === undefined && peek(key, text) === undefined) return false
+    this.#atomically(() => {
+      this.deferred.add(text, table, key, assignments)
+      this.#requireWithinBounds()
+      this.#context.staged?.resize(this.bytes)
+    })
+    return true
+  }
+
+  #materialize(text: string, update: DeferredUpdate): void {
+    this.#atomically(() => {
+      this.deferred.delete(text)
+      for (const assignment of update.assignments) {
+        const before = this.read(update.key, text)
+        if (before === undefined) throw new ReplogError('CONFLICT', 'a row that this transaction adds to was deleted')
+        this.#stageUpdate(update.table, before, assignment)
+      }
+    })
+  }
+
+  /** A row as this transaction sees it, its own deferred additions included. */
+  #readRow(key: Buffer, text: string): Buffer | undefined {
+    const deferred = this.deferred.get(text)
+    if (deferred !== undefined) this.#materialize(text, deferred)
+    return this.read(key, text)
+  }
+
+  #stageUpdate(table: CompiledTable, before: Buffer, assignments: Assignments): void {
+    const beforeRow = table.rows.decode(before)
+    const afterRow = assignments.apply(table, beforeRow)
+    const beforeKey = table.rowKey(beforeRow)
+    const afterKey = table.rowKey(afterRow)
+    if (!beforeKey.equals(afterKey)) this.#requireAbsent(table, afterKey, afterRow)
+    for (const index of table.indexes) this.#requireUnique(table, index, afterRow, afterKey, beforeRow, beforeKey)
+    this.#stage('update', table, { before, after: table.rows.encode(afterRow), beforeRow, afterRow })
+  }
+
+  #requireAbsent(table: CompiledTable, key: Buffer, row: Row): void {
+    if (this.read(key, keyText(key)) === undefined) return
+    throw duplicate(table, 'primary key', table.keyOrdinals, row)
+  }
+
+  #requireUnique(
+    table: CompiledTable,
+    index: CompiledIndex,
+    row: Row,
+    rowKey: Buffer,
+    beforeRow: Row | undefined,
+    beforeKey: Buffer | undefined,
+  ): void {
+    if (!table.isUniqueEntry(index, row)) return
+    const key = table.indexKey(index, row, rowKey)
+    if (beforeRow !== undefined && key.equals(table.indexKey(index, beforeRow, beforeKey!))) return
+    if (this.read(key, keyText(key)) === undefined) return
+    throw duplicate(table, `unique index ${JSON.stringify(index.message.name)}`, index.ordinals, row)
+  }
+
+  #stage(kind: RowChanges['kind'], table: CompiledTable, change: RowChange): void {
+    const { writes } = this.effects
+    const from = writes.length
+    applyRowChange(kind, change, table, this.effects)
+    const { beforeWrite } = this.#context
+    if (beforeWrite !== undefined) {
+      for (let ordinal = from; ordinal < writes.length; ordinal++) {
+        if (writes.keys[ordinal]![0] === ROW_PREFIX) beforeWrite(writes.texts[ordinal]!)
+      }
+    }
+    const last = this.#lastRowChanges()
+    if (last?.kind === kind && last.tableId === table.id && last.tableVersion === table.version) {
+      last.rows.push(change)
+    } else {
+      this.statements.push({ kind, tableId: table.id, tableVersion: table.version, rows: [change] })
+    }
+    this.#rows++
+    this.#bytes += (change.before?.length ?? 0) + (change.after?.length ?? 0)
+    this.#requireWithinBounds()
+    this.#context.staged?.resize(this.bytes)
+  }
+
+  /** @throws ReplogError TRANSACTION_TOO_LARGE */
+  #requireWithinBounds(): void {
+    const { quotas, catalog } = this.#context
+    const rows = quotas.bound('transactionRows')
+    if (this.#rows + this.deferred.count > rows.value) {
+      throw quotas.beyond(rows, catalog, `a transaction changes at most ${rows.value} rows; split it`)
+    }
+    const bytes = quotas.bound('transactionBytes')
+    if (this.bytes > bytes.value) {
+      throw quotas.beyond(bytes, catalog, `a transaction holds at most ${bytes.value} bytes of row images; split it`)
+    }
+  }
+
+  #countStatement(): void {
+    const { quotas, catalog } = this.#context
+    const statements = quotas.bound('transactionStatements')
+    if (this.#statementCount >= statements.value) {
+      const message = `a transaction has at most ${statements.value} statements; split it`
+      throw quotas.beyond(statements, catalog, message)
+    }
+    this.#statementCount++
+  }
+
+  #define(statement: DefinitionStatement): void {
+    applyDefinition(statement, this.effects)
+    this.statements.push(statement)
+  }
+}
+
+function duplicate(table: CompiledTable, what: string, ordinals: readonly number[], row: Row): ReplogError {
+  const key: Record<string, unknown> = {}
+  for (const ordinal of ordinals) key[table.columns[ordinal]!.message.name] = row[ordinal]
+  return new ReplogError(
+    'DUPLICATE_KEY',
+    `table ${JSON.stringify(table.message.name)}: ${what} ${describe(key)} exists`,
+    {
+      details: { table: table.message.name },
+    },
+  )
+}
+
+function describe(key: Readonly<Record<string, unknown>>): string {
+  const text = JSON.stringify(key, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`
+}

@@ -1,0 +1,493 @@
+/**
+ * A transaction as an embedding application uses it: reads at one snapshot, its own writes above that, commit or
+ * rollback at the end. Its states are the table in `transaction-states.ts`.
+ *
+ * Nothing but `commit` commits. A statement that throws leaves the transaction open and as it was before it, but for
+ * DEADLOCK and a CONFLICT met by `getForUpdate`, which roll it back. (G5)
+ */
+import { ReplogError, isReplogError } from '../core/errors.js'
+import { LOCK_WAIT_MS_DEFAULT, RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX } from '../core/limits.js'
+import type { Lsn, Position } from '../core/position.js'
+import type { RowObject } from '../ddl/compiled-table.js'
+import type { CatalogIdentifier } from '../ddl/identifiers.js'
+import type { TableDefinition } from '../ddl/table-definition.js'
+import { SnapshotView } from '../log/read-view.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import { type ScanOptions, planScan, scanPages } from '../log/scan.js'
+import type { TableNames } from '../log/table-names.js'
+import type { Snapshot } from '../store/versions.js'
+import type { Annotations } from './annotations.js'
+import type { CommitLane, CommitResult } from './commit-lane.js'
+import { Cursor } from './cursor.js'
+import type { LockOwner, LockTable } from './lock-table.js'
+import { Holding, type Quotas } from './quotas.js'
+import { ReadSet } from './read-set.js'
+import { LockedRow } from './locked-row.js'
+import { checkIdempotencyKey } from './outcome.js'
+import { runPointStatement } from './run-statement.js'
+import { Savepoints } from './savepoints.js'
+import type { CheckInput, RowInput, SetInput, StatementInput, StatementResult } from './statement.js'
+import { TransactionBody } from './transaction-body.js'
+import { TRANSACTION_STATES, type TransactionEvent, type TransactionStatus } from './transaction-states.js'
+import { TransactionView } from './transaction-view.js'
+
+export type { TransactionStatus } from './transaction-states.js'
+
+/**
+ * `serializable`: committed transactions are equivalent to running one at a time. `snapshot`: of two that write the same
+ * row the first committer wins, but what was only read may have changed (write skew).
+ */
+export type Isolation = 'serializable' | 'snapshot'
+
+export interface TransactionContext {
+  readonly state: ReplicatedState
+  readonly names: TableNames
+  readonly lane: CommitLane
+  readonly locks: LockTable
+  readonly quotas: Quotas
+  /** Counts transactions since the start; names this one in messages. */
+  readonly ordinal: number
+  readonly nowUs: bigint
+  readonly nowMs: number
+  /** Told when the transaction has ended. */
+  readonly onEnd: (transaction: Transaction) => void
+}
+
+export interface TransactionOptions {
+  /** Carried in the log beside the statements, for the application's own use. */
+  readonly annotations?: Annotations | undefined
+  /** Default `serializable`. */
+  readonly isolation?: Isolation | undefined
+  /** Refuses statements that write. */
+  readonly readOnly?: boolean | undefined
+  /** The `priority` of the transaction that this one repeats. */
+  readonly priority?: number | undefined
+}
+
+export interface CommitOptions {
+  /** At most 255 characters; a second commit of the catalog with the same key gets the outcome of the first. */
+  readonly idempotencyKey?: string | undefined
+}
+
+export class Transaction implements LockOwner {
+  /** Monotonic time of the begin, for the age limit. */
+  readonly begunMs: number
+  readonly isolation: Isolation
+  readonly readOnly: boolean
+  readonly name: string
+  /** Age among those that wait for locks of one another; give it to a repetition so that it does not starve. */
+  readonly priority: number
+  readonly #context: TransactionContext
+  readonly #reads: ReadSet
+  readonly #base: SnapshotView
+  readonly #body: TransactionBody
+  readonly #staged: Holding
+  readonly #view: TransactionView
+  readonly #savepoints: Savepoints
+  readonly #annotations: Annotations | undefined
+  readonly #cursors = new Set<Cursor>()
+  /** Resolves when the last lock request so far has ended, one way or the other. */
+  #lastLockRequest: Promise<void> = Promise.resolve()
+  #lockRequests = 0
+  #snapshot: Snapshot
+  /** Where the log stood at the snapshot. */
+  #begin: Position
+  #status: TransactionStatus = 'open'
+  #endedBecause: ReplogError | undefined
+
+  constructor(context: TransactionContext, catalog: CatalogIdentifier, options: TransactionOptions) {
+    checkOptions(options)
+    const { state, names } = context
+    this.#context = context
+    this.#annotations = options.annotations
+    this.isolation = options.isolation ?? 'serializable'
+    this.readOnly = options.readOnly === true
+    this.name = `transaction ${context.ordinal}`
+    this.priority = options.priority ?? context.ordinal
+    this.begunMs = context.nowMs
+    this.#begin = state.durable
+    this.#snapshot = state.openSnapshot()
+    this.#reads = new ReadSet(this.#snapshot)
+    this.#base = new SnapshotView(state, this.#snapshot)
+    this.#staged = new Holding(context.quotas, 'stagedBytes', catalog)
+    const reads = this.#reads
+    const base = this.#base
+    try {
+      this.#body = new TransactionBody({
+        state,
+        names,
+        catalog,
+        base: (key, text) => {
+          reads.noteKey(text)
+          return base.get(key, text)
+        },
+        peek: (key, text) => base.get(key, text),
+        get asOf() {
+          return base.lsn
+        },
+        noteDefinition: (text) => {
+          reads.noteDefinition(text)
+        },
+        beforeWrite: undefined,
+        quotas: context.quotas,
+        staged: this.#staged,
+        startUs: context.nowUs,
+      })
+    } catch (error) {
+      state.versions.close(this.#snapshot)
+      throw error
+    }
+    this.#savepoints = new Savepoints(this.#body)
+    this.#view = new TransactionView(base, this.#body, reads, () => {
+      this.#requireOpen()
+    })
+  }
+
+  get catalog(): CatalogIdentifier {
+    return this.#body.catalog
+  }
+
+  get status(): TransactionStatus {
+    return this.#status
+  }
+
+  /** The LSN that this transaction reads at. */
+  get snapshotLsn(): Lsn {
+    return this.#snapshot.lsn
+  }
+
+  /** Why the transaction was rolled back, when it was not by the user. */
+  get endedBecause(): ReplogError | undefined {
+    return this.#endedBecause
+  }
+
+  /**
+   * Adds rows; all of them or, when it throws, none.
+   * @param table "schema.table"
+   * @throws ReplogError DUPLICATE_KEY, INVALID_VALUE, NOT_FOUND, TRANSACTION_TOO_LARGE
+   */
+  async insert(
+    table: string,
+    rows: RowInput | readonly RowInput[],
+  ): Promise<{ inserted: number; autoIncrement?: readonly bigint[] }> {
+    const list = Array.isArray(rows) ? (rows as readonly RowInput[]) : [rows as RowInput]
+    return this.#writing(() => this.#body.insert({ table, rows: list }))
+  }
+
+  /**
+   * Changes the row with this primary key. `{ add: n }` as a value adds to the value that the row has when the
+   * transaction is ordered, so that a hot counter does not conflict.
+   * @returns `updated` 0 when there is no such row
+   */
+  async update(table: string, key: RowInput, set: SetInput): Promise<{ updated: 0 | 1 }> {
+    return this.#writing(() => this.#body.update({ table, key, set }))
+  }
+
+  /** @returns `deleted` 0 when there is no such row */
+  async delete(table: string, key: RowInput): Promise<{ deleted: 0 | 1 }> {
+    return this.#writing(() => this.#body.delete({ table, key }))
+  }
+
+  /** The row with this primary key, or undefined. */
+  async get(table: string, key: RowInput): Promise<RowObject | undefined> {
+    return this.#running(() => this.#body.get({ table, key }))
+  }
+
+  /**
+   * The row, locked until this transaction's commit has its place or it is rolled back. Who else asks for the lock waits
+   * in line, and so does who commits a change of the row; a plain `get` does not. The row is read as it is when the lock
+   * is granted: where another transaction changed it meanwhile, this one's snapshot moves up, provided that nothing else
+   * that it read has changed.
+   * @throws ReplogError LOCK_TIMEOUT (the transaction stays open); DEADLOCK, CONFLICT (it is rolled back)
+   */
+  async getForUpdate(
+    table: string,
+    key: RowInput,
+    options: { readonly timeoutMs?: number | undefined } = {},
+  ): Promise<RowObject | undefined> {
+    const { state, locks } = this.#context
+    const text = this.#writing(() => this.#body.rowText({ table, key }))
+    const timeoutMs = checkTimeout(options.timeoutMs ?? LOCK_WAIT_MS_DEFAULT)
+    const before = this.#lastLockRequest
+    let end: () => void = () => undefined
+    this.#lastLockRequest = new Promise<void>((resolve) => (end = resolve))
+    this.#lockRequests++
+    try {
+      // Requests that are not waited for run one after the other: an owner waits for one lock at a time.
+      if (this.#lockRequests > 1) {
+        await before
+        this.#requireOpen()
+      }
+      await locks.acquire(this, text, timeoutMs)
+      this.#requireOpen()
+      // Who held the lock before may not be durable yet, and must not be seen before it is. (G2)
+      await state.whenDurable(state.head.lsn)
+      this.#requireOpen()
+      if (state.versions.changedSince(text, this.#snapshot)) this.#moveUp()
+      return this.#body.get({ table, key })
+    } catch (error) {
+      // Who is rolled back while it waits is told why.
+      this.#requireOpen()
+      if (isReplogError(error) && ENDS_TRANSACTION.has(error.code)) this.expire(error)
+      throw error
+    } finally {
+      this.#lockRequests--
+      end()
+    }
+  }
+
+  /** @throws ReplogError CHECK_FAILED when the row is not as stated */
+  async check(table: string, key: RowInput, condition: Omit<CheckInput, 'table' | 'key'> = {}): Promise<void> {
+    this.#running(() => {
+      this.#body.check({ table, key, ...condition })
+    })
+  }
+
+  /** Rows in key order, this transaction's own writes included; what it passes is validated at commit. */
+  async *scan(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject> {
+    for await (const rows of this.scanPages(table, options)) {
+      for (const row of rows) {
+        yield row
+        this.#requireOpen()
+      }
+    }
+  }
+
+  /** The same, an array of rows at a time; some may be empty. Nothing is held between pages but the key range. */
+  async *scanPages(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject[]> {
+    for await (const { rows } of this.#pages(table, options)) yield rows
+  }
+
+  async *#pages(
+    table: string,
+    options: ScanOptions,
+  ): AsyncGenerator<{ readonly rows: RowObject[]; readonly bytes: number }> {
+    const compiled = this.#running(() => this.#body.table(table))
+    const plan = planScan(compiled, options)
+    const pages = scanPages(this.#view, compiled, plan)
+    for (;;) {
+      // What was added to rows meanwhile is seen by the next page, as every other own write is.
+      this.#running(() => {
+        this.#body.materializeDeferred(compiled)
+      })
+      const page = await pages.next()
+      if (page.done === true) return
+      const { rows, bytes } = page.value
+      yield { rows: rows.map((row) => compiled.toObject(row)), bytes }
+    }
+  }
+
+  /**
+   * A cursor over the rows that `scan` with the same options gives, fetched as they are asked for. Several may be open at
+   * once; they close with the transaction.
+   * @throws ReplogError NOT_FOUND, INVALID_VALUE, INVALID_ARGUMENT
+   */
+  openCursor(table: string, options: ScanOptions = {}): Cursor {
+    this.#requireOpen()
+    const cursor = new Cursor(
+      {
+        open: () => {
+          this.#requireOpen()
+          const compiled = this.#body.table(table)
+          this.#body.materializeDeferred(compiled)
+          return { table: compiled, view: this.#view }
+        },
+        onClose: (closed) => this.#cursors.delete(closed),
+      },
+      options,
+    )
+    this.#cursors.add(cursor)
+    return cursor
+  }
+
+  async createTable(
+    definition: TableDefinition,
+    options: { ifNotExists?: boolean } = {},
+  ): Promise<{ created: boolean }> {
+    return this.#writing(() => this.#body.createTable({ table: definition, ...options }))
+  }
+
+  async dropTable(table: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
+    return this.#writing(() => this.#body.dropTable({ table, ...options }))
+  }
+
+  /** Runs a statement in its object form, as it is sent over HTTP. */
+  async execute(statement: StatementInput): Promise<StatementResult> {
+    if ('getForUpdate' in statement) {
+      const { table, key, timeoutMs } = statement.getForUpdate
+      return { row: (await this.getForUpdate(table, key, { timeoutMs })) ?? null }
+    }
+    if (!('scan' in statement)) {
+      const isRead = 'get' in statement || 'check' in statement
+      const run = (): StatementResult => runPointStatement(this.#body, statement)
+      return isRead ? this.#running(run) : this.#writing(run)
+    }
+    const { table, limit = Infinity, ...options } = statement.scan
+    const rows: RowObject[] = []
+    let bytes = 0
+    const bounded = { ...options, limit: Math.min(limit, SCAN_RESULT_ROWS_MAX + 1) }
+    for await (const page of this.#pages(table, bounded)) {
+      bytes += page.bytes
+      for (const row of page.rows) rows.push(row)
+      if (rows.length > SCAN_RESULT_ROWS_MAX || bytes > RESULT_BYTES_MAX) {
+        throw new ReplogError(
+          'TOO_LARGE',
+          `the scan finds more than ${SCAN_RESULT_ROWS_MAX} rows or ${RESULT_BYTES_MAX} bytes; set \`limit\` and go on ` +
+            'from the last key',
+        )
+      }
+    }
+    return { rows }
+  }
+
+  /** Sets a savepoint; one of the same name is moved here. @throws ReplogError LIMIT */
+  savepoint(name: string): void {
+    this.#running(() => {
+      this.#savepoints.set(name)
+    })
+  }
+
+  /** Forgets a savepoint and those set after it, and keeps what was done. @throws ReplogError NOT_FOUND */
+  releaseSavepoint(name: string): void {
+    this.#running(() => {
+      this.#savepoints.release(name)
+    })
+  }
+
+  /**
+   * Undoes everything since the savepoint, definitions included, and keeps the savepoint. Locks stay held.
+   * @throws ReplogError NOT_FOUND
+   */
+  rollbackTo(name: string): void {
+    this.#running(() => {
+      this.#savepoints.rollbackTo(name)
+    })
+  }
+
+  /**
+   * Commits. Resolves when the transaction is durable; on rejection with anything but COMMIT_UNKNOWN it is rolled back.
+   * @throws ReplogError CONFLICT, SCHEMA_CHANGED, SNAPSHOT_TOO_OLD, DEADLOCK (retryable), COMMIT_UNKNOWN, NO_TRANSACTION
+   */
+  async commit(options: CommitOptions = {}): Promise<CommitResult> {
+    this.#requireOpen()
+    checkIdempotencyKey(options.idempotencyKey)
+    if (this.#lockRequests > 0) {
+      throw new ReplogError(
+        'INVALID_ARGUMENT',
+        'a `getForUpdate` of this transaction still waits; await it before commit',
+      )
+    }
+    this.#move('commit')
+    try {
+      // A key may have been used even where this run has nothing to write.
+      const isNothing = this.#body.isEmpty && options.idempotencyKey === undefined
+      const result = isNothing ? { position: this.#begin, replayed: false } : await this.#commitThroughLane(options)
+      this.#end('durable')
+      return result
+    } catch (error) {
+      if (isReplogError(error)) this.#endedBecause = error
+      this.#end('refused')
+      throw error
+    }
+  }
+
+  /** Undoes everything; harmless when the transaction has ended already. */
+  rollback(): void {
+    if (this.#status === 'open') this.#end('rollback')
+  }
+
+  /** Rolls back for a reason that later calls are told. */
+  expire(reason: ReplogError): void {
+    if (this.#status !== 'open') return
+    this.#endedBecause = reason
+    this.#end('rollback')
+  }
+
+  /** A row of this transaction that another one has locked is waited for, like any lock. */
+  async #commitThroughLane(options: CommitOptions): Promise<CommitResult> {
+    const { lane, locks } = this.#context
+    for (;;) {
+      try {
+        return await lane.commit({
+          owner: this,
+          body: this.#body,
+          reads: this.#reads,
+          isolation: this.isolation,
+          annotations: this.#annotations,
+          idempotencyKey: options.idempotencyKey,
+        })
+      } catch (error) {
+        if (!(error instanceof LockedRow)) throw error
+        await locks.acquire(this, error.text, LOCK_WAIT_MS_DEFAULT).catch((cause: unknown) => {
+          if (!isReplogError(cause, 'LOCK_TIMEOUT')) throw cause
+          const message =
+            'a row that this transaction writes stays locked by another one; it was rolled back, run it again'
+          throw new ReplogError('CONFLICT', message, { cause })
+        })
+      }
+    }
+  }
+
+  /** Moves the snapshot up to the newest durable state. @throws ReplogError CONFLICT when something read has changed */
+  #moveUp(): void {
+    const { state } = this.#context
+    this.#reads.validate(state.versions, state.head.lsn)
+    const old = this.#snapshot
+    this.#begin = state.durable
+    this.#snapshot = state.openSnapshot()
+    this.#base.rebase(this.#snapshot)
+    this.#reads.rebase(this.#snapshot)
+    state.versions.close(old)
+  }
+
+  #end(event: TransactionEvent): void {
+    this.#move(event)
+    for (const cursor of this.#cursors) cursor.close()
+    this.#context.state.versions.close(this.#snapshot)
+    this.#context.locks.release(this)
+    this.#staged.release()
+    this.#context.onEnd(this)
+  }
+
+  #move(event: TransactionEvent): void {
+    this.#status = TRANSACTION_STATES[this.#status][event]
+  }
+
+  #writing<Result>(statement: () => Result): Result {
+    this.#requireOpen()
+    if (this.readOnly) {
+      throw new ReplogError('READ_ONLY_TRANSACTION', 'the transaction is read-only; begin one that may write')
+    }
+    return statement()
+  }
+
+  #running<Result>(statement: () => Result): Result {
+    this.#requireOpen()
+    return statement()
+  }
+
+  #requireOpen(): void {
+    if (this.#status === 'open') return
+    if (this.#endedBecause !== undefined) throw this.#endedBecause
+    throw new ReplogError('NO_TRANSACTION', `the transaction is ${this.#status}; begin a new one`)
+  }
+}
+
+/** Errors of a lock request after which the transaction cannot go on. */
+const ENDS_TRANSACTION: ReadonlySet<string> = new Set(['DEADLOCK', 'CONFLICT', 'SCHEMA_CHANGED', 'SNAPSHOT_TOO_OLD'])
+
+/** @throws ReplogError INVALID_ARGUMENT: a misspelt isolation must not be taken for a weaker one */
+function checkOptions({ isolation, readOnly, priority }: TransactionOptions): void {
+  const refuse = (message: string): ReplogError => new ReplogError('INVALID_ARGUMENT', message)
+  if (isolation !== undefined && isolation !== 'serializable' && isolation !== 'snapshot') {
+    throw refuse('`isolation` is "serializable" or "snapshot"')
+  }
+  if (readOnly !== undefined && typeof readOnly !== 'boolean') throw refuse('`readOnly` is true or false')
+  if (priority !== undefined && !Number.isSafeInteger(priority))
+    throw refuse('`priority` is that of another transaction')
+}
+
+function checkTimeout(timeoutMs: unknown): number {
+  if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= 0x7fff_ffff) return timeoutMs
+  throw new ReplogError('INVALID_ARGUMENT', '`timeoutMs` is a number of milliseconds, 0 or more')
+}

@@ -1,0 +1,359 @@
+/**
+ * Keeps a replica on its primary: connects, says where it is, takes frames, reports progress, and connects again.
+ *
+ *   connecting ──welcome──> catching up ──all applied──> streaming
+ *       ^                        │                           │
+ *       └──────── lost (pause, doubled up to a bound) ───────┘        fatal error ──> stopped
+ *
+ * Which faults are fatal is a property of the error: another cluster, diverged histories, lost history and unknown
+ * versions cannot be mended by trying again; a broken link, a gap or a damaged frame can. (G8)
+ */
+import { WebSocket } from 'ws'
+import { type ErrorCode, ReplogError, isReplogError, messageOf } from '../core/errors.js'
+import { type Clock, every } from '../core/clock.js'
+import {
+  LINK_HEARTBEAT_MS,
+  LINK_MESSAGE_BYTES_MAX,
+  LINK_SILENCE_MS_MAX,
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+} from '../core/limits.js'
+import { formatPosition } from '../core/position.js'
+import {
+  LINK_PATH,
+  LINK_PROTOCOL,
+  type LogPoint,
+  type Welcome,
+  decodeLinkMessage,
+  encodeLinkMessage,
+} from '../log/link/protocol.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import type { FollowState, Lag, ReplicationStatus, StageStatus } from '../log/status.js'
+import { Applier } from './applier.js'
+import { FOLLOW_STATES, type FollowEvent } from './follow-states.js'
+
+/** Faults that a new connection cannot mend. */
+const FATAL: ReadonlySet<ErrorCode> = new Set([
+  'FOREIGN_CLUSTER',
+  'DIVERGED',
+  'HISTORY_LOST',
+  'FENCED',
+  'UNSUPPORTED_VERSION',
+  'COMMIT_UNKNOWN',
+  'STORE_FAILED',
+  'INVALID_ARGUMENT',
+])
+
+export interface FollowerOptions {
+  /** http:// or ws:// address of the primary. */
+  readonly from: string
+  readonly name: string
+  readonly onStateChange?: ((state: FollowState, error: ReplogError | undefined) => void) | undefined
+}
+
+export class LogFollower {
+  readonly #state: ReplicatedState
+  readonly #clock: Clock
+  readonly #options: FollowerOptions
+  readonly #url: string
+  readonly #applier: Applier
+  readonly #cancelTick: () => void
+  readonly #stopListening: () => void
+  #follow: FollowState = 'connecting'
+  #socket: WebSocket | undefined
+  #pauseMs = RECONNECT_MS_MIN
+  #cancelReconnect: (() => void) | undefined
+  #reconnects = 0
+  #error: ReplogError | undefined
+  /** The primary as of its last message, and when that was. */
+  #primary: { readonly head: LogPoint; readonly nowUs: bigint; readonly heardMs: number } | undefined
+  #heardMs: number | undefined
+  /** When the present connection was begun. */
+  #attemptMs = 0
+  readonly #startMs: number
+  /** On the primary's clock: when nothing was missing here for the last time. */
+  #caughtUpUs = 0n
+  #welcomed = false
+
+  constructor(state: ReplicatedState, clock: Clock, options: FollowerOptions) {
+    this.#state = state
+    this.#clock = clock
+    this.#startMs = clock.monotonicMs()
+    this.#options = options
+    this.#url = linkUrl(options.from)
+    this.#applier = new Applier(state, (error) => {
+      this.#fault(error)
+    })
+    this.#stopListening = state.onDurable(() => {
+      // Only progress earns quick attempts: a frame that fails again and again must not be fetched ten times a second.
+      this.#pauseMs = RECONNECT_MS_MIN
+      this.#noteCaughtUp()
+      this.#reportProgress()
+      if (!this.#applier.isFull) this.#socket?.resume()
+      if (this.#welcomed) this.#move(this.#isBehind() ? 'behind' : 'caught up')
+    })
+    this.#cancelTick = every(clock, LINK_HEARTBEAT_MS, () => {
+      this.#tick()
+    })
+    this.#connect()
+  }
+
+  get state(): FollowState {
+    return this.#follow
+  }
+
+  status(): ReplicationStatus {
+    const { received, applied } = this.#applier
+    const nowMs = this.#clock.monotonicMs()
+    const primaryLsn = this.#primary?.head.lsn ?? 0n
+    return {
+      from: this.#options.from,
+      state: this.#follow,
+      primaryLsn: (primaryLsn > received.lsn ? primaryLsn : received.lsn).toString(),
+      silenceMs: this.#heardMs === undefined ? null : Math.round(nowMs - this.#heardMs),
+      reconnects: this.#reconnects,
+      error: this.#error === undefined ? null : { code: this.#error.code, message: this.#error.message },
+      received: this.#stage(received),
+      durable: this.#stage(applied),
+      applied: this.#stage(applied),
+    }
+  }
+
+  close(): void {
+    this.#move('close')
+    this.#cancelTick()
+    this.#cancelReconnect?.()
+    this.#stopListening()
+    this.#applier.stop()
+    this.#socket?.close(1001, 'the replica is shutting down')
+    this.#socket?.terminate()
+    this.#socket = undefined
+  }
+
+  #connect(): void {
+    this.#cancelReconnect = undefined
+    this.#welcomed = false
+    this.#attemptMs = this.#clock.monotonicMs()
+    const socket = new WebSocket(this.#url, {
+      maxPayload: LINK_MESSAGE_BYTES_MAX,
+      perMessageDeflate: false,
+      handshakeTimeout: LINK_SILENCE_MS_MAX,
+    })
+    this.#socket = socket
+    socket.on('open', () => {
+      this.#heardMs = this.#clock.monotonicMs()
+      this.#applier.drop()
+      // What is said in hello counts as durable and applied, so what is in flight here is waited for.
+      this.#state.whenDurable(this.#state.head.lsn).then(
+        () => {
+          if (socket === this.#socket) this.#sayHello(socket)
+        },
+        (error: unknown) => {
+          if (socket === this.#socket) this.#fault(error)
+        },
+      )
+    })
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (socket !== this.#socket) return
+      this.#heardMs = this.#clock.monotonicMs()
+      try {
+        if (isBinary) this.#takeFrames(socket, data)
+        else this.#takeMessage(data.toString('utf8'))
+      } catch (error) {
+        this.#fault(error)
+      }
+    })
+    socket.on('error', (cause) => {
+      if (socket === this.#socket) {
+        this.#error = new ReplogError('UNREACHABLE', `${this.#options.from}: ${describeFailure(cause)}`, { cause })
+      }
+    })
+    socket.on('close', (code, reason) => {
+      if (socket !== this.#socket) return
+      this.#error ??= new ReplogError(
+        'UNREACHABLE',
+        `${this.#options.from} closed the link (${code} ${reason.toString()})`,
+      )
+      this.#lost()
+    })
+  }
+
+  #sayHello(socket: WebSocket): void {
+    const { identity, head, headLogBytes } = this.#state
+    socket.send(
+      encodeLinkMessage({
+        type: 'hello',
+        protocol: LINK_PROTOCOL,
+        clusterId: identity.clusterId?.toString('hex') ?? null,
+        serverId: identity.serverId.toString('hex'),
+        name: this.#options.name,
+        position: formatPosition(head),
+        bytes: headLogBytes,
+      }),
+    )
+  }
+
+  #takeMessage(text: string): void {
+    const message = decodeLinkMessage(text)
+    if (message?.type === 'welcome') {
+      this.#notePrimary(message.head, message.nowUs)
+      this.#join(message)
+    } else if (message?.type === 'heartbeat') {
+      this.#notePrimary(message.head, message.nowUs)
+      this.#move(this.#isBehind() ? 'behind' : 'caught up')
+    } else if (message?.type === 'refused') {
+      throw new ReplogError(message.code, message.message)
+    }
+  }
+
+  /** The primary let us in. */
+  #join(welcome: Welcome): void {
+    const own = this.#state.identity.clusterId
+    const clusterId = Buffer.from(welcome.clusterId, 'hex')
+    if (own !== undefined && !own.equals(clusterId)) {
+      throw new ReplogError(
+        'FOREIGN_CLUSTER',
+        `${this.#options.from} belongs to cluster ${welcome.clusterId}, this replica to ${own.toString('hex')}`,
+      )
+    }
+    this.#applier.restart(clusterId)
+    this.#welcomed = true
+    this.#error = undefined
+    this.#reportProgress()
+    this.#move(this.#isBehind() ? 'behind' : 'caught up')
+  }
+
+  #takeFrames(socket: WebSocket, data: Buffer): void {
+    if (!this.#welcomed) throw new ReplogError('PROTOCOL', 'frames came before the welcome')
+    this.#applier.take(data)
+    if (this.#applier.isFull) socket.pause()
+  }
+
+  #notePrimary(head: LogPoint, nowUs: bigint): void {
+    this.#primary = { head, nowUs, heardMs: this.#clock.monotonicMs() }
+    this.#noteCaughtUp()
+  }
+
+  #noteCaughtUp(): void {
+    if (!this.#isBehind()) this.#caughtUpUs = this.#primaryNowUs()
+  }
+
+  /** The primary's clock now, as far as it can be told from here. */
+  #primaryNowUs(): bigint {
+    if (this.#primary === undefined) return 0n
+    const elapsedMs = this.#clock.monotonicMs() - this.#primary.heardMs
+    return this.#primary.nowUs + BigInt(Math.round(elapsedMs * 1000))
+  }
+
+  #isBehind(): boolean {
+    return this.#primary === undefined || this.#applier.applied.lsn < this.#primary.head.lsn
+  }
+
+  #reportProgress(): void {
+    const socket = this.#socket
+    if (!this.#welcomed || socket?.readyState !== socket?.OPEN || socket === undefined) return
+    const { received, applied } = this.#applier
+    socket.send(encodeLinkMessage({ type: 'progress', received, durable: applied, applied }))
+  }
+
+  /** Heartbeat: tells the primary that this side lives, and notices when the other does not. */
+  #tick(): void {
+    this.#reportProgress()
+    const sinceMs = Math.max(this.#heardMs ?? 0, this.#attemptMs)
+    const silentMs = this.#clock.monotonicMs() - sinceMs
+    if (this.#socket !== undefined && silentMs > LINK_SILENCE_MS_MAX && !this.#socket.isPaused) {
+      this.#error = new ReplogError(
+        'UNREACHABLE',
+        `${this.#options.from} has been silent for ${Math.round(silentMs)} ms`,
+      )
+      this.#socket.terminate()
+    }
+  }
+
+  #fault(error: unknown): void {
+    const fault = isReplogError(error)
+      ? error
+      : new ReplogError('INTERNAL', `applying the log failed: ${messageOf(error)}`, { cause: error })
+    this.#error = fault
+    const socket = this.#socket
+    if (FATAL.has(fault.code) || fault.code === 'INTERNAL') {
+      this.#socket = undefined
+      socket?.terminate()
+      this.#move('fatal')
+    } else {
+      socket?.terminate()
+    }
+  }
+
+  #lost(): void {
+    this.#socket = undefined
+    this.#welcomed = false
+    this.#move('lost')
+    if (this.#follow === 'stopped') return
+    this.#reconnects++
+    this.#cancelReconnect = this.#clock.after(this.#pauseMs * (0.75 + Math.random() / 2), () => {
+      this.#connect()
+    })
+    this.#pauseMs = Math.min(this.#pauseMs * 2, RECONNECT_MS_MAX)
+  }
+
+  #move(event: FollowEvent): void {
+    const next = FOLLOW_STATES[this.#follow][event]
+    if (next === this.#follow) return
+    this.#follow = next
+    try {
+      this.#options.onStateChange?.(next, this.#error)
+    } catch (error) {
+      // A fault of the listener's owner; it must not stop what goes on here, nor stay unheard.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+
+  #stage(point: LogPoint): StageStatus {
+    return { lsn: point.lsn.toString(), lag: this.#lag(point) }
+  }
+
+  /**
+   * Against the primary as last heard of, on its clock. While it is silent the lag in seconds grows: what it commits
+   * meanwhile is unknown, and 0 would be a lie.
+   */
+  #lag(point: LogPoint): Lag {
+    const primary = this.#primary
+    const elapsedMs = this.#clock.monotonicMs() - (primary?.heardMs ?? this.#startMs)
+    const silentSeconds = elapsedMs > LINK_HEARTBEAT_MS * 3 ? elapsedMs / 1000 : 0
+    if (primary === undefined) return { transactions: 0, bytes: 0, seconds: silentSeconds }
+    const transactions = Math.max(0, Number(primary.head.lsn - point.lsn))
+    if (transactions === 0) return { transactions: 0, bytes: 0, seconds: silentSeconds }
+    // The oldest missing transaction is younger than the last one here, and than the last time that none was missing.
+    const since = point.commitUs > this.#caughtUpUs ? point.commitUs : this.#caughtUpUs
+    const ageSeconds = since === 0n ? 0 : Number(this.#primaryNowUs() - since) / 1e6
+    return {
+      transactions,
+      bytes: Math.max(0, Number(primary.head.bytes - point.bytes)),
+      seconds: Math.max(0, ageSeconds, silentSeconds),
+    }
+  }
+}
+
+/** @throws ReplogError INVALID_ARGUMENT */
+export function linkUrl(from: string): string {
+  let url: URL
+  try {
+    url = new URL(from.includes('://') ? from : `http://${from}`)
+  } catch (cause) {
+    throw new ReplogError('INVALID_ARGUMENT', `"${from}" is not a URL; one is http://127.0.0.1:7400`, { cause })
+  }
+  const protocol = { 'http:': 'ws:', 'https:': 'wss:', 'ws:': 'ws:', 'wss:': 'wss:' }[url.protocol]
+  if (protocol === undefined) {
+    throw new ReplogError('INVALID_ARGUMENT', `"${from}" must begin with http:// or https://`)
+  }
+  return `${protocol}//${url.host}${LINK_PATH}`
+}
+
+function describeFailure(cause: Error): string {
+  const { code } = cause as NodeJS.ErrnoException
+  if (code === 'ECONNREFUSED') return 'no server listens there; start the primary or check --from'
+  return cause.message || code || 'the connection failed'
+}

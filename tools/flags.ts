@@ -1,0 +1,77 @@
+/** Parsers of flag values. Each throws commander's InvalidArgumentError, which ends with EXIT_USAGE. */
+import { type Command, InvalidArgumentError } from 'commander'
+import { isReplogError } from '../core/errors.js'
+import { type Lsn, type Position, parseLsn, parsePosition } from '../core/position.js'
+import { DEFAULT_CATALOG_NAME } from '../ddl/identifiers.js'
+import { type Invocation, UsageError } from './verb.js'
+
+/** A whole number from 1 up. */
+export function positiveInteger(text: string): number {
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 1) {
+    throw new InvalidArgumentError('It is a whole number from 1 up.')
+  }
+  return value
+}
+
+export function lsnFlag(text: string): Lsn {
+  return parsed(() => parseLsn(text))
+}
+
+/** Where to start in a log: an LSN alone, or a whole position, whose digest is then compared. */
+export interface StartPoint {
+  readonly lsn: Lsn
+  readonly position: Position | undefined
+}
+
+export function startPointFlag(text: string): StartPoint {
+  return parsed(() => {
+    if (!text.includes('.')) return { lsn: parseLsn(text), position: undefined }
+    const position = parsePosition(text)
+    return { lsn: position.lsn, position }
+  })
+}
+
+function parsed<Value>(parse: () => Value): Value {
+  try {
+    return parse()
+  } catch (error) {
+    if (isReplogError(error)) throw new InvalidArgumentError(error.message)
+    throw error
+  }
+}
+
+/** Which store a command looks at: a server's, or that of a data directory that no server has open. */
+export type Source = { readonly from: string } | { readonly data: string }
+
+export interface SourceOptions {
+  readonly from?: string | undefined
+  readonly data?: string | undefined
+}
+
+export function addSourceFlags(command: Command): Command {
+  return command
+    .option('--from <url>', 'a running server')
+    .option('--data <dir>', 'a data directory that no server has open')
+}
+
+/** Exactly one of --from and --data; one on the command line is preferred to one in the environment. */
+export function sourceOf({ options, isFromEnvironment }: Invocation<SourceOptions>): Source {
+  const { from, data } = options
+  if (from !== undefined && data !== undefined) {
+    if (isFromEnvironment('from') && !isFromEnvironment('data')) return { data }
+    if (isFromEnvironment('data') && !isFromEnvironment('from')) return { from }
+    throw new UsageError('give --from URL or --data DIR, not both')
+  }
+  if (from !== undefined) return { from }
+  if (data !== undefined) return { data }
+  throw new UsageError('give --from URL of a running server, or --data DIR')
+}
+
+export function addCatalogFlag(command: Command): Command {
+  return command.option('--catalog <name>', 'the catalog', DEFAULT_CATALOG_NAME)
+}
+
+export function addJsonFlag(command: Command): Command {
+  return command.option('--json', 'print JSON')
+}

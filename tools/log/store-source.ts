@@ -1,0 +1,141 @@
+/** The log of a data directory that no server has open, with the whole dictionary: dropped tables have kept theirs. */
+import { ReplogError, isReplogError } from '../../core/errors.js'
+import { SCAN_PAGE_BYTES_MAX } from '../../core/limits.js'
+import { LSN_ZERO, type Lsn, nextLsn } from '../../core/position.js'
+import { Dictionary, type ReadKey } from '../../ddl/dictionary.js'
+import { decodeCatalogMessage, decodeSchemaMessage } from '../../log/codec/definition-codec.js'
+import { type Frame, readWholeFrame } from '../../log/codec/frame.js'
+import { catalogPrefix, logKey, logRange, metaKey, parseLogKey, prefixRange, schemaPrefix } from '../../store/keys.js'
+import type { Entry, KeyRange } from '../../store/engine.js'
+import type { Store } from '../../store/store.js'
+import { openStoreToRead } from '../dictionary-source.js'
+import type { LogSource, LoggedTable } from './log-source.js'
+
+const CLUSTER_ID = metaKey('cluster-id')
+const PAGE_FRAMES_MAX = 1000
+
+export class StoreSource implements LogSource {
+  readonly isStopped = false
+  readonly #store: Store
+  readonly #path: string
+  readonly #dictionary = new Dictionary()
+  readonly #catalogs: ReadonlyMap<number, string>
+  readonly #schemas: ReadonlyMap<number, string>
+
+  private constructor(
+    store: Store,
+    path: string,
+    catalogs: ReadonlyMap<number, string>,
+    schemas: ReadonlyMap<number, string>,
+  ) {
+    this.#store = store
+    this.#path = path
+    this.#catalogs = catalogs
+    this.#schemas = schemas
+  }
+
+  /** @throws ReplogError LOCKED, NOT_FOUND, NOT_A_DATA_DIRECTORY, CORRUPT, UNSUPPORTED_VERSION */
+  static async open(path: string): Promise<StoreSource> {
+    const store = await openStoreToRead(path)
+    try {
+      const catalogs = new Map<number, string>()
+      const schemas = new Map<number, string>()
+      for await (const { value } of entries(store, prefixRange(catalogPrefix()))) {
+        const catalog = decodeCatalogMessage(value)
+        catalogs.set(catalog.id, catalog.name)
+        for await (const entry of entries(store, prefixRange(schemaPrefix(catalog.id)))) {
+          const schema = decodeSchemaMessage(entry.value)
+          schemas.set(schema.id, schema.name)
+        }
+      }
+      return new StoreSource(store, path, catalogs, schemas)
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+
+  async clusterId(): Promise<Uint8Array> {
+    const clusterId = this.#store.get(CLUSTER_ID)
+    if (clusterId === undefined) throw new ReplogError('NOT_FOUND', `${this.#path} has no log yet`)
+    return clusterId
+  }
+
+  async *frames(after: Lsn): AsyncGenerator<Frame> {
+    const ends = await this.#ends()
+    if (after > ends.last) {
+      throw new ReplogError('INVALID_ARGUMENT', `LSN ${after} is ahead of this log, which ends at ${ends.last}`)
+    }
+    if (after < ends.first - 1n) {
+      const oldest = ends.first - 1n
+      throw new ReplogError('HISTORY_LOST', `the log was purged up to LSN ${oldest}; start after ${oldest} or later`)
+    }
+    let from = logKey(nextLsn(after), 0)
+    const { to } = logRange(LSN_ZERO)
+    for (;;) {
+      const page = await this.#store.frames(
+        { from, to },
+        { entriesMax: PAGE_FRAMES_MAX, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false },
+      )
+      for (const { value } of page.entries) yield storedFrame(value)
+      const last = page.entries.at(-1)
+      if (page.exhausted || last === undefined) return
+      const { lsn, segment } = parseLogKey(last.key)
+      from = logKey(lsn, segment + 1)
+    }
+  }
+
+  note(): void {
+    // The dictionary of the store knows every definition.
+  }
+
+  async table(_catalogId: number, id: number, version: number): Promise<LoggedTable | undefined> {
+    const read: ReadKey = (key) => this.#store.get(key)
+    const { message } = this.#dictionary.tableVersion(read, id, version)
+    return {
+      catalog: this.#catalogs.get(message.catalogId),
+      schema: this.#schemas.get(message.schemaId),
+      message,
+    }
+  }
+
+  catalogName(id: number): string | undefined {
+    return this.#catalogs.get(id)
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  /** The LSNs of the oldest and the newest frame; 1 and 0 for an empty log. */
+  async #ends(): Promise<{ readonly first: bigint; readonly last: bigint }> {
+    const [first, last] = await Promise.all(
+      [false, true].map(async (reverse) => {
+        const page = await this.#store.frames(logRange(LSN_ZERO), { entriesMax: 1, bytesMax: 1, reverse })
+        const entry = page.entries[0]
+        return entry === undefined ? undefined : storedFrame(entry.value).lsn
+      }),
+    )
+    return { first: first ?? 1n, last: last ?? 0n }
+  }
+}
+
+function storedFrame(bytes: Buffer): Frame {
+  try {
+    return readWholeFrame(bytes)
+  } catch (error) {
+    if (!isReplogError(error)) throw error
+    throw new ReplogError(error.code, `the stored log is damaged: ${error.message}`, { cause: error })
+  }
+}
+
+async function* entries(store: Store, range: KeyRange): AsyncGenerator<Entry> {
+  let rest = range
+  for (;;) {
+    const page = await store.page(rest, { entriesMax: 1000, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false })
+    yield* page.entries
+    const last = page.entries.at(-1)
+    if (page.exhausted || last === undefined) return
+    rest = { from: Buffer.concat([last.key, Buffer.of(0)]), to: range.to }
+  }
+}

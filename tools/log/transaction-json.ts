@@ -1,0 +1,140 @@
+/**
+ * A transaction of the log as JSON: names from the dictionary, rows decoded by the table version they were written
+ * under, values by the table in `log/codec/column-type.ts`.
+ *
+ * Rows of a table version that is not known are given as the base64 of their bytes, with a note that says so.
+ */
+import { formatPosition, type Position } from '../../core/position.js'
+import { CompiledTable } from '../../ddl/compiled-table.js'
+import { formatTableName } from '../../ddl/identifiers.js'
+import { definitionOf } from '../../ddl/table-definition.js'
+import type { JsonValue, Value } from '../../log/codec/column-type.js'
+import type { Statement, TableMessage, Transaction } from '../../log/codec/message.js'
+import { timestampOf } from '../../log/codec/types/timestamp.js'
+import { formatColumnType } from '../../log/codec/types/sql-text.js'
+import type { LogSource, LoggedTable } from './log-source.js'
+import type { VerifiedTransaction } from './verified.js'
+
+type JsonObject = Record<string, JsonValue>
+
+export class TransactionJson {
+  readonly #source: LogSource
+  readonly #compiled = new Map<string, CompiledTable>()
+
+  constructor(source: LogSource) {
+    this.#source = source
+  }
+
+  /** @throws ReplogError CORRUPT when a row does not decode */
+  async render({ transaction, position, frames }: VerifiedTransaction): Promise<JsonObject> {
+    const statements: JsonObject[] = []
+    for (const statement of transaction.statements) {
+      statements.push({ [statement.kind]: await this.#statement(statement, transaction) })
+    }
+    return {
+      ...place(position),
+      catalog: this.#source.catalogName(transaction.catalogId) ?? null,
+      catalogId: transaction.catalogId,
+      startedAt: timestampOf(transaction.startTimestampUs),
+      committedAt: timestampOf(transaction.commitTimestampUs),
+      originServerId: uuidText(transaction.originServerId),
+      segments: frames.length,
+      bytes: frames.reduce((sum, frame) => sum + frame.bytes.length, 0),
+      annotations: { ...transaction.annotations },
+      statements,
+    }
+  }
+
+  async #statement(statement: Statement, { catalogId }: Transaction): Promise<JsonObject> {
+    switch (statement.kind) {
+      case 'insert':
+      case 'update':
+      case 'delete': {
+        const { tableId, tableVersion, rows } = statement
+        const table = await this.#source.table(catalogId, tableId, tableVersion)
+        const images = rows.map(({ key, before, after }) => ({
+          ...this.#image('key', key, table),
+          ...this.#image('before', before, table),
+          ...this.#image('after', after, table),
+        }))
+        if (table !== undefined) return { table: nameOf(table), tableId, tableVersion, rows: images }
+        const note =
+          `version ${tableVersion} of table ${tableId} is not known here (it may be dropped), so its rows are given ` +
+          'as base64; a dump with --data knows every version'
+        return { table: null, tableId, tableVersion, note, rows: images }
+      }
+      case 'createTable':
+        return definitionJson(statement.after, await this.#definedTable(statement.after))
+      case 'dropTable':
+        return definitionJson(statement.before, await this.#definedTable(statement.before))
+      case 'createSchema':
+      case 'createCatalog':
+        return { id: statement.after.id, name: statement.after.name }
+      case 'dropCatalog':
+        return { id: statement.before.id, name: statement.before.name }
+      case 'newEpoch':
+        return { epoch: statement.epoch, serverId: uuidText(statement.serverId) }
+    }
+  }
+
+  #definedTable(message: TableMessage): Promise<LoggedTable | undefined> {
+    return this.#source.table(message.catalogId, message.id, message.version)
+  }
+
+  #image(name: 'key' | 'before' | 'after', bytes: Uint8Array | undefined, table: LoggedTable | undefined): JsonObject {
+    if (bytes === undefined) return {}
+    if (table === undefined) return { [name]: { base64: Buffer.from(bytes).toString('base64') } }
+    const compiled = this.#compile(table.message)
+    const row = compiled.rows.decode(bytes)
+    const ordinals = name === 'key' ? compiled.keyOrdinals : compiled.columns.map(({ ordinal }) => ordinal)
+    return {
+      [name]: Object.fromEntries(
+        ordinals.map((ordinal) => {
+          const { codec, message } = compiled.columns[ordinal]!
+          const value: Value = row[ordinal]!
+          return [message.name, value === null ? null : codec.toJson(value)]
+        }),
+      ),
+    }
+  }
+
+  #compile(message: TableMessage): CompiledTable {
+    const name = `${message.id}.${message.version}`
+    let compiled = this.#compiled.get(name)
+    if (compiled === undefined) {
+      compiled = new CompiledTable(message)
+      this.#compiled.set(name, compiled)
+    }
+    return compiled
+  }
+}
+
+function place(position: Position): JsonObject {
+  return {
+    lsn: position.lsn.toString(),
+    epoch: position.epoch,
+    digest: Buffer.from(position.digest).toString('hex'),
+    position: formatPosition(position),
+  }
+}
+
+function nameOf({ schema, message }: LoggedTable): string {
+  return schema === undefined ? message.name : formatTableName({ schema, table: message.name })
+}
+
+function definitionJson(message: TableMessage, table: LoggedTable | undefined): JsonObject {
+  const definition = definitionOf(message, table?.schema ?? '', formatColumnType)
+  return {
+    table: table === undefined ? message.name : nameOf(table),
+    tableId: message.id,
+    tableVersion: message.version,
+    // A definition is JSON by nature; its type allows more because users may write values in their embedded form.
+    definition: definition as unknown as JsonObject,
+  }
+}
+
+function uuidText(bytes: Uint8Array): string {
+  return Buffer.from(bytes)
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}

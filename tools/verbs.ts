@@ -1,0 +1,25 @@
+/** Every verb of `replog` and the module that holds it, loaded only when it is used, so that a command starts fast. */
+import type { Verb } from './verb.js'
+
+export interface VerbEntry {
+  readonly name: string
+  readonly load: () => Promise<Verb>
+}
+
+/** In the order in which the help lists them. */
+export const VERBS: readonly VerbEntry[] = [
+  { name: 'pair', load: async () => (await import('./pair.js')).verb },
+  { name: 'primary', load: async () => (await import('./primary.js')).verb },
+  { name: 'replica', load: async () => (await import('./replica.js')).verb },
+  { name: 'status', load: async () => (await import('./status.js')).verb },
+  { name: 'catalogs', load: async () => (await import('./catalogs.js')).verb },
+  { name: 'catalogs create', load: async () => (await import('./catalogs-create.js')).verb },
+  { name: 'catalogs drop', load: async () => (await import('./catalogs-drop.js')).verb },
+  { name: 'tables', load: async () => (await import('./tables.js')).verb },
+  { name: 'proto', load: async () => (await import('./proto.js')).verb },
+  { name: 'show-create', load: async () => (await import('./show-create.js')).verb },
+  { name: 'log dump', load: async () => (await import('./log-dump.js')).verb },
+  { name: 'log tail', load: async () => (await import('./log-tail.js')).verb },
+  { name: 'import', load: async () => (await import('./import.js')).verb },
+  { name: 'bench catalogs', load: async () => (await import('./bench/catalogs.js')).verb },
+]
