@@ -53,6 +53,31 @@ export const ERROR_CODES = {
     meaning: 'A row with the same primary key or unique index value exists.',
     nextStep: 'Use another key, or update the existing row.',
   },
+  CHECK_VIOLATION: {
+    status: 422,
+    retryable: false,
+    meaning: 'A row makes a CHECK constraint of its table false.',
+    nextStep: 'Send values that the check allows, or drop the check; the message shows it.',
+  },
+  FOREIGN_KEY_VIOLATION: {
+    status: 409,
+    retryable: false,
+    meaning: 'At the commit a row would refer to a row that does not exist.',
+    nextStep:
+      'Write the row that is referred to in the same transaction, or change or delete the one that refers to it.',
+  },
+  DEPENDENT_OBJECTS: {
+    status: 409,
+    retryable: false,
+    meaning: 'Something else rests on what a definition statement would remove or change.',
+    nextStep: 'Remove or change what the message names first, or use `cascade` where the statement has it.',
+  },
+  INDEX_BUILDING: {
+    status: 503,
+    retryable: true,
+    meaning: 'The index is still being built, so nothing can be read through it.',
+    nextStep: 'Wait until the job list shows it no more, or read through another index.',
+  },
   CHECK_FAILED: {
     status: 412,
     retryable: false,

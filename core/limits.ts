@@ -12,6 +12,20 @@ export const IDENTIFIER_CODE_POINTS_MAX = 128
 export const TABLE_COLUMNS_MAX = 1000
 /** Most secondary indexes of a table. */
 export const TABLE_INDEXES_MAX = 64
+/** Most foreign keys of a table, most checks of a table, and most foreign keys that target a table. */
+export const TABLE_CONSTRAINTS_MAX = 256
+/** Deepest nesting of a CHECK expression, and most operators and operands in it. */
+export const EXPRESSION_DEPTH_MAX = 32
+export const EXPRESSION_NODES_MAX = 1000
+/** Most options of a catalog, schema or table, and most characters of their names and values together. */
+export const OPTIONS_MAX = 100
+export const OPTIONS_LENGTH_MAX = 16 * KIB
+/** Most changes of one ALTER TABLE, and most tables of one rename. */
+export const ALTER_CHANGES_MAX = 1000
+/** An index on a table of more rows is built by a job after the commit, not inside of the transaction. */
+export const INDEX_BUILD_ROWS_DEFAULT = 10_000
+/** Rows that an index build job reads for one batch. */
+export const INDEX_BUILD_ROWS_PER_BATCH = 1000
 /** Most columns in one key. */
 export const KEY_COLUMNS_MAX = 16
 /** Longest encoded key tuple. */

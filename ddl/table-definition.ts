@@ -41,6 +41,50 @@ export interface IndexDefinition {
   readonly unique?: boolean
 }
 
+/** A column of the row, or a literal in its embedded or JSON form. */
+export type OperandDefinition = { readonly column: string } | Value
+
+/** The condition of a CHECK: an object with one key. A literal takes the type of the column that it is compared with. */
+export type ExpressionDefinition =
+  | { readonly and: readonly ExpressionDefinition[] }
+  | { readonly or: readonly ExpressionDefinition[] }
+  | { readonly not: ExpressionDefinition }
+  | { readonly eq: readonly [OperandDefinition, OperandDefinition] }
+  | { readonly ne: readonly [OperandDefinition, OperandDefinition] }
+  | { readonly lt: readonly [OperandDefinition, OperandDefinition] }
+  | { readonly le: readonly [OperandDefinition, OperandDefinition] }
+  | { readonly gt: readonly [OperandDefinition, OperandDefinition] }
+  | { readonly ge: readonly [OperandDefinition, OperandDefinition] }
+  | { readonly in: readonly [OperandDefinition, readonly Value[]] }
+  /** Operand, lowest and highest, both inclusive. */
+  | { readonly between: readonly [OperandDefinition, OperandDefinition, OperandDefinition] }
+  /** `%` stands for any characters, `_` for one; a backslash before either means the character itself. */
+  | { readonly like: readonly [OperandDefinition, string] }
+  | { readonly isNull: OperandDefinition }
+
+export interface CheckDefinition {
+  /** `TABLE_check_N` when left out. */
+  readonly name?: string
+  readonly expression: ExpressionDefinition
+}
+
+export type ReferentialActionDefinition = 'restrict' | 'cascade' | 'set null'
+
+export interface ForeignKeyDefinition {
+  /** `TABLE_COLUMN…_fkey` when left out. */
+  readonly name?: string
+  readonly columns: readonly string[]
+  readonly references: {
+    /** "schema.table"; the schema `test` may be left out. */
+    readonly table: string
+    /** The primary key or the columns of a unique index; the primary key when left out. */
+    readonly columns?: readonly string[]
+  }
+  /** `restrict` when left out. */
+  readonly onDelete?: ReferentialActionDefinition
+  readonly onUpdate?: ReferentialActionDefinition
+}
+
 export interface TableDefinition {
   /** Defaults to `test`. */
   readonly schema?: string
@@ -48,7 +92,13 @@ export interface TableDefinition {
   readonly columns: readonly ColumnDefinition[]
   readonly primaryKey: readonly KeyPartDefinition[]
   readonly indexes?: readonly IndexDefinition[]
+  readonly foreignKeys?: readonly ForeignKeyDefinition[]
+  readonly checks?: readonly CheckDefinition[]
   readonly comment?: string
+  /** Names and values that replog carries and does not interpret. */
+  readonly options?: Readonly<Record<string, string>>
+  /** What updates and deletes carry in the log: the whole row before (`full`, the default) or its key (`minimal`). */
+  readonly rowImage?: 'full' | 'minimal'
 }
 
 export interface TablePlace {

@@ -1,6 +1,12 @@
 /** Statements as users write them, embedded and over HTTP, and what each answers. */
 import type { RowObject } from '../ddl/compiled-table.js'
-import type { TableDefinition } from '../ddl/table-definition.js'
+import type { AlterTableChange } from '../ddl/alter-definition.js'
+import type {
+  ExpressionDefinition,
+  IndexDefinition,
+  KeyPartDefinition,
+  TableDefinition,
+} from '../ddl/table-definition.js'
 
 /** Column names and values; a value may be in its embedded or its JSON form. */
 export type RowInput = Readonly<Record<string, unknown>>
@@ -58,6 +64,79 @@ export interface DropTableInput {
   readonly ifExists?: boolean | undefined
 }
 
+/** A column of the source, under its own name or another. */
+export type ProjectionInput = string | { readonly column: string; readonly as: string }
+
+export interface CreateTableAsInput {
+  /** The new table, "schema.table". */
+  readonly table: string
+  readonly from: ScanInput
+  /** Columns and their order; all of the source when left out. */
+  readonly columns?: readonly ProjectionInput[] | undefined
+  /** Which rows; all of the scan when left out. */
+  readonly where?: ExpressionDefinition | undefined
+  /** Of the new table, by its column names; that of the source when left out, where the projection keeps it. */
+  readonly primaryKey?: readonly KeyPartDefinition[] | undefined
+  readonly ifNotExists?: boolean | undefined
+}
+
+export interface TruncateTableInput {
+  readonly table: string
+}
+
+export interface RenameInput {
+  /** "schema.table", as it is called before the statement. */
+  readonly from: string
+  /** "schema.table"; another schema moves it. */
+  readonly to: string
+}
+
+export interface RenameTablesInput {
+  readonly tables: readonly RenameInput[]
+}
+
+export interface AlterTableInput {
+  readonly table: string
+  readonly changes: readonly AlterTableChange[]
+}
+
+export interface CreateIndexInput {
+  readonly table: string
+  readonly index: IndexDefinition
+  readonly ifNotExists?: boolean | undefined
+}
+
+export interface DropIndexInput {
+  readonly table: string
+  /** Its name. */
+  readonly index: string
+  readonly ifExists?: boolean | undefined
+}
+
+export interface CreateSchemaInput {
+  /** Its name. */
+  readonly schema: string
+  readonly comment?: string | undefined
+  readonly options?: Readonly<Record<string, string>> | undefined
+  readonly ifNotExists?: boolean | undefined
+}
+
+export interface AlterSchemaInput {
+  readonly schema: string
+  /** A new name. */
+  readonly name?: string | undefined
+  readonly comment?: string | undefined
+  /** A value of null takes the option away. */
+  readonly options?: Readonly<Record<string, string | null>> | undefined
+}
+
+export interface DropSchemaInput {
+  readonly schema: string
+  readonly ifExists?: boolean | undefined
+  /** Drops its tables, too. */
+  readonly cascade?: boolean | undefined
+}
+
 /** A statement is an object with one key. */
 export type StatementInput =
   | { readonly insert: InsertInput }
@@ -68,7 +147,16 @@ export type StatementInput =
   | { readonly scan: ScanInput }
   | { readonly check: CheckInput }
   | { readonly createTable: CreateTableInput }
+  | { readonly createTableAs: CreateTableAsInput }
+  | { readonly alterTable: AlterTableInput }
+  | { readonly renameTables: RenameTablesInput }
+  | { readonly truncateTable: TruncateTableInput }
   | { readonly dropTable: DropTableInput }
+  | { readonly createIndex: CreateIndexInput }
+  | { readonly dropIndex: DropIndexInput }
+  | { readonly createSchema: CreateSchemaInput }
+  | { readonly alterSchema: AlterSchemaInput }
+  | { readonly dropSchema: DropSchemaInput }
 
 /** The answer to each statement, in order. */
 export type StatementResult =
@@ -80,5 +168,11 @@ export type StatementResult =
   | { readonly row: RowObject | null }
   | { readonly rows: readonly RowObject[] }
   | { readonly checked: true }
-  | { readonly created: boolean }
+  /** False when `ifNotExists` found one. `inserted`: rows of `createTableAs`. `building`: a job makes the index ready. */
+  | { readonly created: boolean; readonly inserted?: number; readonly building?: boolean }
+  /** False when the definition was like that before: nothing was written. */
+  | { readonly altered: boolean }
+  /** Tables with another name or schema than before. */
+  | { readonly renamed: number }
+  | { readonly truncated: true }
   | { readonly dropped: boolean }

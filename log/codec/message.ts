@@ -16,18 +16,39 @@ export interface RowChange {
   readonly afterRow?: Row | undefined
 }
 
+/**
+ * Row changes of one kind to one table. `rewrite`: the rows of a table in the storage and under the version that the
+ * definition change before it made; their data is the same but for that change, and only `after` is set.
+ */
 export interface RowChanges {
-  readonly kind: 'insert' | 'update' | 'delete'
+  readonly kind: 'insert' | 'update' | 'delete' | 'rewrite'
   readonly tableId: number
   readonly tableVersion: number
   readonly rows: RowChange[]
 }
 
+/** A table's definition before and after a change. */
+export interface TableChange {
+  readonly before: TableMessage
+  readonly after: TableMessage
+}
+
 export type DefinitionStatement =
   | { readonly kind: 'createTable'; readonly after: TableMessage }
   | { readonly kind: 'dropTable'; readonly before: TableMessage }
+  /** `autoIncrement`: the highest value given out so far, where the table gets a new storage; else 0. */
+  | ({ readonly kind: 'alterTable'; readonly autoIncrement: bigint } & TableChange)
+  | ({ readonly kind: 'truncateTable'; readonly autoIncrement: bigint } & TableChange)
+  /** All at once, so that names may be exchanged. */
+  | { readonly kind: 'renameTables'; readonly tables: readonly TableChange[] }
+  | ({ readonly kind: 'createIndex' } & TableChange)
+  /** `reason`: why the server dropped it by itself; empty when it was asked to. */
+  | ({ readonly kind: 'dropIndex'; readonly reason: string } & TableChange)
   | { readonly kind: 'createSchema'; readonly after: SchemaMessage }
+  | { readonly kind: 'alterSchema'; readonly before: SchemaMessage; readonly after: SchemaMessage }
+  | { readonly kind: 'dropSchema'; readonly before: SchemaMessage }
   | { readonly kind: 'createCatalog'; readonly after: CatalogMessage }
+  | { readonly kind: 'alterCatalog'; readonly before: CatalogMessage; readonly after: CatalogMessage }
   | { readonly kind: 'dropCatalog'; readonly before: CatalogMessage }
   | { readonly kind: 'newEpoch'; readonly epoch: Epoch; readonly serverId: Uint8Array }
 
@@ -49,10 +70,15 @@ export interface Transaction {
   readonly outcome?: Uint8Array | undefined
 }
 
+/** Options of a catalog, schema or table: names and values that replog carries and does not interpret. */
+export type Options = Readonly<Record<string, string>>
+
 export interface CatalogMessage {
   readonly id: number
   readonly name: string
   readonly createdUs: bigint
+  readonly comment: string
+  readonly options: Options
 }
 
 export interface SchemaMessage {
@@ -60,6 +86,8 @@ export interface SchemaMessage {
   readonly catalogId: number
   readonly name: string
   readonly createdUs: bigint
+  readonly comment: string
+  readonly options: Options
 }
 
 export type ColumnDefault = { readonly literal: string } | { readonly function: 'NOW' | 'UUID' }
@@ -89,7 +117,54 @@ export interface IndexMessage {
   readonly name: string
   readonly unique: boolean
   readonly parts: readonly KeyPartMessage[]
+  /** Every change of a row keeps its entries, but older rows may lack theirs: a job makes them. Not readable yet. */
+  readonly building: boolean
 }
+
+export type ReferentialAction = 'RESTRICT' | 'CASCADE' | 'SET_NULL'
+
+/** The values of `columnIds`, unless one is NULL, are those of `targetColumnIds` in a row of the target table. */
+export interface ForeignKeyMessage {
+  readonly id: number
+  readonly name: string
+  readonly columnIds: readonly number[]
+  readonly targetTableId: number
+  readonly targetColumnIds: readonly number[]
+  readonly onDelete: ReferentialAction
+  readonly onUpdate: ReferentialAction
+}
+
+export type ComparisonOperator = 'EQ' | 'NE' | 'LT' | 'LE' | 'GT' | 'GE'
+
+/** `literal` is JSON text. */
+export type Operand = { readonly columnId: number } | { readonly literal: string }
+
+/** A condition on one row; true, false or, as in SQL, unknown where a NULL is compared. */
+export type Expression =
+  | { readonly and: readonly Expression[] }
+  | { readonly or: readonly Expression[] }
+  | { readonly not: Expression }
+  | { readonly comparison: { readonly left: Operand; readonly operator: ComparisonOperator; readonly right: Operand } }
+  /** `values`: JSON texts. */
+  | { readonly in: { readonly operand: Operand; readonly values: readonly string[] } }
+  | { readonly between: { readonly operand: Operand; readonly low: Operand; readonly high: Operand } }
+  | { readonly like: { readonly operand: Operand; readonly pattern: string } }
+  | { readonly isNull: Operand }
+
+/** No row makes the expression false. */
+export interface CheckMessage {
+  readonly id: number
+  readonly name: string
+  readonly expression: Expression
+}
+
+/** A foreign key of another table (or the same) that targets this one. */
+export interface ReferenceMessage {
+  readonly tableId: number
+  readonly foreignKeyId: number
+}
+
+export type RowImage = 'FULL' | 'MINIMAL'
 
 /** One version of a table's definition. */
 export interface TableMessage {
@@ -106,6 +181,16 @@ export interface TableMessage {
   readonly comment: string
   readonly createdUs: bigint
   readonly changedUs: bigint
+  /** Under which rows, index entries and statistics are stored. The table's id, until a change replaces all rows. */
+  readonly storageId: number
+  readonly foreignKeys: readonly ForeignKeyMessage[]
+  readonly checks: readonly CheckMessage[]
+  /** The id that the next foreign key or check gets. */
+  readonly nextConstraintId: number
+  readonly referencedBy: readonly ReferenceMessage[]
+  readonly options: Options
+  /** MINIMAL: updates and deletes carry the key instead of the whole row before. */
+  readonly rowImage: RowImage
 }
 
 /** Field 1 of every row holds the table version it was written under; columns start behind it. */

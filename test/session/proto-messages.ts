@@ -268,7 +268,7 @@ function protoValue(input: unknown): object {
     case 'boolean':
       return { boolean: input }
     case 'number':
-      return Number.isInteger(input) && Math.abs(input) < 2 ** 31 && !Object.is(input, -0)
+      return Number.isInteger(input) && input >= -(2 ** 31) && input < 2 ** 31 && !Object.is(input, -0)
         ? { integer: input }
         : { number: input }
     case 'undefined':
