@@ -6,12 +6,13 @@
  */
 import { ReplogError, isReplogError } from '../core/errors.js'
 import type { ColumnType, JsonValue, Row, Value } from '../log/codec/column-type.js'
-import type { ColumnMessage, IndexMessage, KeyPartMessage, TableMessage } from '../log/codec/message.js'
+import type { CheckMessage, ColumnMessage, IndexMessage, KeyPartMessage, TableMessage } from '../log/codec/message.js'
 import { RowCodec } from '../log/codec/row.js'
 import { TupleCodec } from '../log/codec/tuple.js'
 import { valueCodec } from '../log/codec/type-codecs.js'
 import type { ValueCodec } from '../log/codec/value-codec.js'
 import { indexPrefix, rowPrefix } from '../store/keys.js'
+import { compileExpression, expressionText } from './check-expression.js'
 import { nearest } from './nearest.js'
 
 export type RowObject = Record<string, Value>
@@ -30,6 +31,12 @@ export interface CompiledIndex {
   readonly prefix: Buffer
   readonly tuple: TupleCodec
   readonly ordinals: readonly number[]
+}
+
+export interface CompiledCheck {
+  readonly message: CheckMessage
+  /** Null: unknown, which the check lets pass. */
+  readonly holds: (row: readonly Value[]) => boolean | null
 }
 
 /** What an insert needs beside the given values. */
@@ -51,20 +58,22 @@ export class CompiledTable {
   readonly keyOrdinals: readonly number[]
   readonly indexes: readonly CompiledIndex[]
   readonly autoIncrement: CompiledColumn | undefined
+  readonly checks: readonly CompiledCheck[]
   readonly #byName: ReadonlyMap<string, CompiledColumn>
 
   /** @param alike a table of the same version, columns, keys and indexes, whose parts can be used for this one */
   constructor(message: TableMessage, alike?: CompiledTable) {
     this.message = message
-    this.rowPrefix = rowPrefix(message.id)
+    this.rowPrefix = rowPrefix(message.storageId)
     if (alike !== undefined) {
       this.columns = alike.columns
       this.#byName = alike.#byName
       this.rows = alike.rows
       this.key = alike.key
       this.keyOrdinals = alike.keyOrdinals
-      this.indexes = alike.indexes.map((index) => ({ ...index, prefix: indexPrefix(message.id, index.message.id) }))
+      this.indexes = alike.indexes.map((index) => ({ ...index, prefix: indexPrefix(message.storageId, index.message.id) }))
       this.autoIncrement = alike.autoIncrement
+      this.checks = alike.checks
       return
     }
     this.columns = message.columns.map((column, ordinal) => compileColumn(column, ordinal))
@@ -96,10 +105,18 @@ export class CompiledTable {
     this.keyOrdinals = primary.ordinals
     this.indexes = message.indexes.map((index) => ({
       message: index,
-      prefix: indexPrefix(message.id, index.id),
+      prefix: indexPrefix(message.storageId, index.id),
       ...compileKey(index.parts),
     }))
     this.autoIncrement = this.columns.find((column) => column.message.autoIncrement)
+    this.checks = message.checks.map((check) => ({
+      message: check,
+      holds: compileExpression(check.expression, message.columns),
+    }))
+  }
+
+  get storageId(): number {
+    return this.message.storageId
   }
 
   get id(): number {
@@ -130,6 +147,32 @@ export class CompiledTable {
       'NOT_FOUND',
       `table ${JSON.stringify(this.message.name)} has no index ${JSON.stringify(name)}${nearest(name, names)}`,
     )
+  }
+
+  /**
+   * An index to read through.
+   * @throws ReplogError NOT_FOUND; INDEX_BUILDING while it has not all its entries
+   */
+  readableIndex(name: string): CompiledIndex {
+    const index = this.index(name)
+    if (!index.message.building) return index
+    throw new ReplogError(
+      'INDEX_BUILDING',
+      `the index ${JSON.stringify(name)} of table ${JSON.stringify(this.message.name)} is still being built`,
+    )
+  }
+
+  /** @throws ReplogError CHECK_VIOLATION */
+  requireChecks(row: readonly Value[]): void {
+    for (const { message, holds } of this.checks) {
+      if (holds(row) !== false) continue
+      throw new ReplogError(
+        'CHECK_VIOLATION',
+        `table ${JSON.stringify(this.message.name)}: the row violates the check ${JSON.stringify(message.name)}: ` +
+          expressionText(message.expression, this.message.columns),
+        { details: { table: this.message.name, check: message.name } },
+      )
+    }
   }
 
   /** The store key of the row. */

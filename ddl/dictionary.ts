@@ -8,7 +8,7 @@
 import { ReplogError } from '../core/errors.js'
 import { decodeCatalogMessage, decodeSchemaMessage } from '../log/codec/definition-codec.js'
 import type { CatalogMessage, SchemaMessage } from '../log/codec/message.js'
-import { catalogKey, keyText, schemaKey, tableKey, tableVersionKey } from '../store/keys.js'
+import { catalogKey, keyText, schemaKey, tableKey, tablePlaceKey, tableVersionKey } from '../store/keys.js'
 import type { CompiledTable } from './compiled-table.js'
 import { type CatalogIdentifier, type SchemaIdentifier, type TableIdentifier, formatTableName } from './identifiers.js'
 import { TableCompiler } from './table-compiler.js'
@@ -74,6 +74,14 @@ export class Dictionary {
     const schema = this.schema(read, identifier)
     const key = tableKey(schema.catalogId, schema.id, identifier.table)
     const payload = read(key, keyText(key))
+    return payload === undefined ? undefined : this.compile(payload)
+  }
+
+  /** The table with this id, whatever its name is now. */
+  tableById(read: ReadKey, tableId: number): CompiledTable | undefined {
+    const place = tablePlaceKey(tableId)
+    const key = read(place, keyText(place))
+    const payload = key && read(key, keyText(key))
     return payload === undefined ? undefined : this.compile(payload)
   }
 

@@ -2,8 +2,11 @@
  * applyTransaction(message, dictionary) → effects: the one meaning of the replication message.
  *
  * The primary runs it while a transaction executes, a replica when the message arrives; both get the same keys and
- * bytes. It is a pure function of the message and the table versions that the message names: no clock, no randomness,
- * no reads of rows. (G1, G7)
+ * bytes. It is a pure function of the message, the table versions that the message names and, in two cases, the rows at
+ * that place of the log: no clock, no randomness. (G1, G7)
+ *
+ * The two cases are an index that a transaction makes on a table that has rows, and the row before a change where the
+ * table's row image is MINIMAL. Everywhere else rows are not read.
  *
  * Invariants:
  * - every key of a row and of its index entries is derived from the row images alone;
@@ -11,14 +14,12 @@
  */
 import { ReplogError } from '../core/errors.js'
 import { type CompiledIndex, CompiledTable } from '../ddl/compiled-table.js'
-import { catalogKey, jobKey, keyText, schemaKey, tableKey, tableVersionKey } from '../store/keys.js'
+import { keyText } from '../store/keys.js'
 import { WriteSet } from '../store/write-set.js'
+import { applyDefinition, indexesToFill } from './apply-definition.js'
 import type { Row } from './codec/column-type.js'
-import { encodeCatalogMessage, encodeSchemaMessage, encodeTableMessage } from './codec/definition-codec.js'
-import type { DefinitionStatement, RowChange, RowChanges, Statement, Transaction } from './codec/message.js'
-import { PURGE_CATALOG_JOB, PURGE_JOB, encodePurgeJob } from './purge-job.js'
-
-const EMPTY = Buffer.alloc(0)
+import type { DefinitionStatement, RowChange, RowChanges, TableMessage, Transaction } from './codec/message.js'
+import { fillIndexes, rowsWith } from './fill-indexes.js'
 
 /** Finds the table version that a message names. */
 export type TableSource = (tableId: number, version: number) => CompiledTable
@@ -26,57 +27,91 @@ export type TableSource = (tableId: number, version: number) => CompiledTable
 /** Everything a transaction does to the store, beside its log frames and the derived counters. */
 export class Effects {
   readonly writes = new WriteSet()
-  /** Highest AUTO_INCREMENT value that appeared, by table. */
+  /** Highest AUTO_INCREMENT value that appeared, by storage. */
   autoIncrement: Map<number, bigint> | undefined
   /** The definition statements, in order; undefined when there are none. */
   definitions: DefinitionStatement[] | undefined
 
-  noteAutoIncrement(tableId: number, value: bigint): void {
+  noteAutoIncrement(storageId: number, value: bigint): void {
     this.autoIncrement ??= new Map()
-    const highest = this.autoIncrement.get(tableId)
-    if (highest === undefined || value > highest) this.autoIncrement.set(tableId, value)
+    const highest = this.autoIncrement.get(storageId)
+    if (highest === undefined || value > highest) this.autoIncrement.set(storageId, value)
   }
 }
 
-export function applyTransaction(transaction: Transaction, tables: TableSource): Effects {
+/** The rows as they were before the transaction. */
+export interface CommittedRows {
+  get(key: Buffer, text: string): Buffer | undefined
+  /** All rows of a storage; asked for those of `storagesToRead` only. */
+  rows(storageId: number): Iterable<StoredRow>
+}
+
+export interface StoredRow {
+  /** Key of the row in the store, as text. */
+  readonly text: string
+  readonly value: Buffer
+}
+
+/**
+ * @throws ReplogError CORRUPT when an image is missing or does not parse; DUPLICATE_KEY when a unique index cannot be
+ * made, which a message from a primary never asks for
+ */
+export function applyTransaction(transaction: Transaction, tables: TableSource, committed: CommittedRows): Effects {
   const effects = new Effects()
   /** Versions that this very message defines; nobody else knows them yet. */
   const own = new Map<string, CompiledTable>()
   const find: TableSource = (tableId, version) => own.get(versionName(tableId, version)) ?? tables(tableId, version)
   for (const statement of transaction.statements) {
-    if (statement.kind === 'createTable') {
-      const { id, version } = statement.after
-      own.set(versionName(id, version), new CompiledTable(statement.after))
+    if ('rows' in statement) {
+      const table = find(statement.tableId, statement.tableVersion)
+      for (const change of statement.rows) applyRowChange(statement.kind, change, table, effects, committed)
+      continue
     }
-    applyStatement(statement, find, effects)
+    for (const after of definedBy(statement)) own.set(versionName(after.id, after.version), new CompiledTable(after))
+    applyDefinition(statement, effects)
+    if (statement.kind !== 'createIndex' && statement.kind !== 'alterTable') continue
+    const { before, after } = statement
+    const indexIds = indexesToFill(before, after)
+    if (indexIds.length === 0) continue
+    const table = find(after.id, after.version)
+    fillIndexes(table, indexIds, rowsWith(committed.rows(after.storageId), effects.writes, table), effects.writes)
   }
   return effects
 }
 
-function versionName(tableId: number, version: number): string {
-  return `${tableId}.${version}`
-}
-
-function applyStatement(statement: Statement, tables: TableSource, effects: Effects): void {
+/** The table messages that a statement makes. */
+function definedBy(statement: DefinitionStatement): readonly TableMessage[] {
   switch (statement.kind) {
-    case 'insert':
-    case 'update':
-    case 'delete':
-      applyRowChanges(statement, tables(statement.tableId, statement.tableVersion), effects)
-      break
     case 'createTable':
+    case 'alterTable':
+    case 'truncateTable':
+    case 'createIndex':
+    case 'dropIndex':
+      return [statement.after]
+    case 'renameTables':
+      return statement.tables.map(({ after }) => after)
     case 'dropTable':
     case 'createSchema':
+    case 'alterSchema':
+    case 'dropSchema':
     case 'createCatalog':
+    case 'alterCatalog':
     case 'dropCatalog':
     case 'newEpoch':
-      applyDefinition(statement, effects)
-      break
+      return []
   }
 }
 
-function applyRowChanges(changes: RowChanges, table: CompiledTable, effects: Effects): void {
-  for (const change of changes.rows) applyRowChange(changes.kind, change, table, effects)
+/** The storages whose rows `applyTransaction` will want to go through. */
+export function storagesToRead(transaction: Transaction): readonly number[] {
+  return transaction.statements.flatMap((statement) => {
+    if (!('before' in statement) || (statement.kind !== 'createIndex' && statement.kind !== 'alterTable')) return []
+    return indexesToFill(statement.before, statement.after).length > 0 ? [statement.after.storageId] : []
+  })
+}
+
+function versionName(tableId: number, version: number): string {
+  return `${tableId}.${version}`
 }
 
 /** @throws ReplogError CORRUPT when an image that the kind of change needs is missing */
@@ -85,8 +120,9 @@ export function applyRowChange(
   change: RowChange,
   table: CompiledTable,
   effects: Effects,
+  committed: Pick<CommittedRows, 'get'>,
 ): void {
-  const before = kind === 'insert' ? undefined : imageOf(change.before, kind, table)
+  const before = kind === 'insert' || kind === 'rewrite' ? undefined : beforeOf(change, kind, table, effects, committed)
   const after = kind === 'delete' ? undefined : imageOf(change.after, kind, table)
   const beforeRow = before && (change.beforeRow ?? table.rows.decode(before))
   const afterRow = after && (change.afterRow ?? table.rows.decode(after))
@@ -106,8 +142,24 @@ export function applyRowChange(
   const { autoIncrement } = table
   if (autoIncrement !== undefined && afterRow !== undefined) {
     const value = afterRow[autoIncrement.ordinal]
-    if (value !== null) effects.noteAutoIncrement(table.id, BigInt(value as number | bigint))
+    if (value !== null) effects.noteAutoIncrement(table.storageId, BigInt(value as number | bigint))
   }
+}
+
+/** The row before a change: from the message or, where that has the key alone, from where the row is stored. */
+function beforeOf(
+  change: RowChange,
+  kind: string,
+  table: CompiledTable,
+  effects: Effects,
+  committed: Pick<CommittedRows, 'get'>,
+): Buffer {
+  const image = change.before ?? change.storedBefore
+  if (image !== undefined || change.key === undefined) return imageOf(image, kind, table)
+  const key = table.rowKey(table.rows.decode(change.key))
+  const text = keyText(key)
+  const own = effects.writes.lastIndexOf(text)
+  return imageOf(own < 0 ? committed.get(key, text) : effects.writes.afters[own], kind, table)
 }
 
 function imageOf(image: Uint8Array | undefined, kind: string, table: CompiledTable): Buffer {
@@ -134,55 +186,4 @@ function applyIndex(
   }
   if (oldKey !== undefined) writes.delete(oldKey, oldPayload)
   if (newKey !== undefined) writes.put(newKey, newPayload!, undefined)
-}
-
-/** The dictionary keys of a definition statement; the dictionary is rows of the same store. (G6) */
-export function applyDefinition(statement: DefinitionStatement, effects: Effects): void {
-  const { writes } = effects
-  effects.definitions ??= []
-  effects.definitions.push(statement)
-  switch (statement.kind) {
-    case 'createCatalog':
-      writes.put(catalogKey(statement.after.name), encodeCatalogMessage(statement.after), undefined)
-      break
-    case 'dropCatalog': {
-      const { id, name } = statement.before
-      writes.delete(catalogKey(name), encodeCatalogMessage(statement.before))
-      // Its schemas and tables are out of reach with it; the job finds and deletes them.
-      writes.put(jobKey(PURGE_CATALOG_JOB, BigInt(id)), EMPTY, undefined)
-      break
-    }
-    case 'createSchema': {
-      const { catalogId, name } = statement.after
-      writes.put(schemaKey(catalogId, name), encodeSchemaMessage(statement.after), undefined)
-      break
-    }
-    case 'createTable': {
-      const { id, version, catalogId, schemaId, name } = statement.after
-      const payload = encodeTableMessage(statement.after)
-      writes.put(tableKey(catalogId, schemaId, name), payload, undefined)
-      writes.put(tableVersionKey(id, version), payload, undefined)
-      break
-    }
-    case 'dropTable': {
-      const { id, catalogId, schemaId, name, indexes } = statement.before
-      writes.delete(tableKey(catalogId, schemaId, name), encodeTableMessage(statement.before))
-      // The version keys stay: messages of the table's lifetime are decoded with them.
-      writes.put(
-        jobKey(PURGE_JOB, BigInt(id)),
-        encodePurgeJob({ tableId: id, indexIds: indexes.map((index) => index.id) }),
-        undefined,
-      )
-      break
-    }
-    case 'newEpoch':
-      // The epoch is in the frame itself; nothing else is kept.
-      break
-  }
-}
-
-/** The text under which a table's definition is read, for conflict detection. */
-export function definitionText(table: CompiledTable): string {
-  const { catalogId, schemaId, name } = table.message
-  return keyText(tableKey(catalogId, schemaId, name))
 }

@@ -102,7 +102,7 @@ export class CatalogReader {
         if (schema === undefined) {
           throw new ReplogError('CORRUPT', `table ${message.id} is in schema ${message.schemaId}, which does not exist`)
         }
-        const stats = this.#state.statistics.durableTable(message.id)
+        const stats = this.#state.statistics.durableTable(message.storageId)
         listings.push({ schema: schema.name, name: message.name, message, rows: stats.rows, digest: stats.digest })
       }
       return listings.sort((left, right) => (formatTableName(asName(left)) < formatTableName(asName(right)) ? -1 : 1))

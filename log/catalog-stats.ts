@@ -11,6 +11,29 @@ import type { TableStats } from './table-stats.js'
 
 const CATALOG_STATS_BYTES = 24
 
+/** The storage that belongs to no table any more after the statement, with all that is in it. */
+export function abandonedStorage(definition: DefinitionStatement): number | undefined {
+  switch (definition.kind) {
+    case 'dropTable':
+      return definition.before.storageId
+    case 'alterTable':
+    case 'truncateTable':
+      return definition.before.storageId === definition.after.storageId ? undefined : definition.before.storageId
+    case 'createTable':
+    case 'renameTables':
+    case 'createIndex':
+    case 'dropIndex':
+    case 'createSchema':
+    case 'alterSchema':
+    case 'dropSchema':
+    case 'createCatalog':
+    case 'alterCatalog':
+    case 'dropCatalog':
+    case 'newEpoch':
+      return undefined
+  }
+}
+
 export class CatalogStats {
   tables = 0
   rows = 0
@@ -29,15 +52,14 @@ export class CatalogStats {
   }
 
   /** After the rows of the same transaction were counted: a table comes, or goes with all that it has. */
-  countDefinition(definition: DefinitionStatement, statsOf: (tableId: number) => TableStats): void {
-    if (definition.kind === 'createTable') {
-      this.tables++
-    } else if (definition.kind === 'dropTable') {
-      const { rows, bytes } = statsOf(definition.before.id)
-      this.tables--
-      this.rows -= rows
-      this.bytes -= bytes
-    }
+  countDefinition(definition: DefinitionStatement, statsOf: (storageId: number) => TableStats): void {
+    if (definition.kind === 'createTable') this.tables++
+    else if (definition.kind === 'dropTable') this.tables--
+    const storageId = abandonedStorage(definition)
+    if (storageId === undefined) return
+    const { rows, bytes } = statsOf(storageId)
+    this.rows -= rows
+    this.bytes -= bytes
   }
 
   encode(): Buffer {

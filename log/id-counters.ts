@@ -1,5 +1,5 @@
 /**
- * The ids that the next catalog, schema and table get. An id that a committed transaction used is never used again,
+ * The ids that the next catalog, schema and table (or its new storage) get. An id that a committed transaction used is never used again,
  * not even after a crash or on a promoted replica, because the counters are a fold of the log.
  *
  *   ids := next-catalog-id(u32 BE) next-schema-id(u32 BE) next-table-id(u32 BE)
@@ -48,6 +48,16 @@ export class IdCounters {
         case 'createTable':
           this.#note('table', definition.after.id)
           break
+        case 'alterTable':
+        case 'truncateTable':
+          this.#note('table', definition.after.storageId)
+          break
+        case 'renameTables':
+        case 'createIndex':
+        case 'dropIndex':
+        case 'alterSchema':
+        case 'dropSchema':
+        case 'alterCatalog':
         case 'dropTable':
         case 'dropCatalog':
         case 'newEpoch':

@@ -1,25 +1,27 @@
 /**
- * The durable note that a dropped table's keys are to be deleted. It is written in the batch of the drop and removed in
- * the batch that deletes the last key, so a crash at any instant leaves either the keys with the note or neither. (G6)
+ * The durable notes that keys are to be deleted: those of a storage that no table has any more, of an index that was
+ * dropped, of a catalog. Each is written in the batch of the statement that makes the keys unreachable and removed in
+ * the batch that deletes the last of them, so a crash at any instant leaves either the keys with the note or neither. (G6)
  *
- *   job-key := 'J' 'p' table-id(u64)
- *   payload := table-id(u32 BE) index-id(u32 BE)*
+ *   storage: job-key := 'J' 'p' storage-id(u64)                    payload := storage-id(u32 BE) index-id(u32 BE)*
+ *   index:   job-key := 'J' 'x' storage-id(u32) index-id(u32)      payload := (empty)
+ *   catalog: job-key := 'J' 'c' catalog-id(u64)                    payload := (empty)
  */
 import { ReplogError } from '../core/errors.js'
 
-/** Kind letter in the job key. */
+/** Kind letters in the job key. */
 export const PURGE_JOB = 'p'
-/** A dropped catalog: job-key := 'J' 'c' catalog-id(u64); the payload is empty. */
+export const PURGE_INDEX_JOB = 'x'
 export const PURGE_CATALOG_JOB = 'c'
 
 export interface PurgeJob {
-  readonly tableId: number
+  readonly storageId: number
   readonly indexIds: readonly number[]
 }
 
 export function encodePurgeJob(job: PurgeJob): Buffer {
   const bytes = Buffer.allocUnsafe(4 + job.indexIds.length * 4)
-  bytes.writeUInt32BE(job.tableId, 0)
+  bytes.writeUInt32BE(job.storageId, 0)
   job.indexIds.forEach((id, ordinal) => bytes.writeUInt32BE(id, 4 + ordinal * 4))
   return bytes
 }
@@ -28,5 +30,14 @@ export function decodePurgeJob(bytes: Buffer): PurgeJob {
   if (bytes.length < 4 || bytes.length % 4 !== 0) throw new ReplogError('CORRUPT', 'a purge job does not parse')
   const indexIds: number[] = []
   for (let offset = 4; offset < bytes.length; offset += 4) indexIds.push(bytes.readUInt32BE(offset))
-  return { tableId: bytes.readUInt32BE(0), indexIds }
+  return { storageId: bytes.readUInt32BE(0), indexIds }
+}
+
+/** The id of a job on one index. */
+export function indexJobId(storageId: number, indexId: number): bigint {
+  return (BigInt(storageId) << 32n) | BigInt(indexId)
+}
+
+export function parseIndexJobId(id: bigint): { readonly storageId: number; readonly indexId: number } {
+  return { storageId: Number(id >> 32n), indexId: Number(id & 0xffff_ffffn) }
 }

@@ -1,5 +1,5 @@
 /**
- * Deletes what dropped tables and catalogs leave behind in the background, on each node by itself. (G6)
+ * Deletes what dropped tables, indexes and catalogs leave behind in the background, on each node by itself. (G6)
  *
  * A job starts when no open snapshot is older than the drop, because purged rows have no before images. It deletes keys
  * in bounded batches and its own note together with the last of them, so that a crash at any instant leaves a job that
@@ -22,10 +22,22 @@ import {
   rowPrefix,
   schemaPrefix,
   statsKey,
+  tablePlaceKey,
 } from '../store/keys.js'
 import { WriteSet } from '../store/write-set.js'
 import { decodeTableMessage } from './codec/definition-codec.js'
-import { PURGE_CATALOG_JOB, PURGE_JOB, type PurgeJob, decodePurgeJob, encodePurgeJob } from './purge-job.js'
+import { BUILD_JOB } from './build-job.js'
+import {
+  PURGE_CATALOG_JOB,
+  PURGE_INDEX_JOB,
+  PURGE_JOB,
+  type PurgeJob,
+  decodePurgeJob,
+  encodePurgeJob,
+  indexJobId,
+  parseIndexJobId,
+} from './purge-job.js'
+import type { IndexBuilder } from './index-builder.js'
 import type { ReplicatedState } from './replicated-state.js'
 
 const SNAPSHOT_POLL_MS = 20
@@ -33,14 +45,16 @@ const JOBS_PER_RUN = 1000
 
 export class PurgeRunner {
   readonly #state: ReplicatedState
+  readonly #builds: IndexBuilder
   readonly #onError: (error: unknown) => void
   #running: Promise<void> | undefined
   #again = false
   #stopped = false
   #keysPurged = 0
 
-  constructor(state: ReplicatedState, onError: (error: unknown) => void) {
+  constructor(state: ReplicatedState, builds: IndexBuilder, onError: (error: unknown) => void) {
     this.#state = state
+    this.#builds = builds
     this.#onError = onError
   }
 
@@ -87,6 +101,9 @@ export class PurgeRunner {
     for (const { key, value } of await this.#jobs(PURGE_JOB)) {
       await this.#attempt(() => this.#purge(key, decodePurgeJob(value)))
     }
+    for (const { key } of await this.#jobs(PURGE_INDEX_JOB)) {
+      await this.#attempt(() => this.#purgeIndex(key))
+    }
   }
 
   /** A job that cannot be done is reported and left for the next start; those behind it go on. */
@@ -119,9 +136,11 @@ export class PurgeRunner {
     await this.#whenUnread(this.#state.durable.lsn)
     const catalogId = Number(parseJobKey(job).id)
     await this.#deleteAll(catalogTablesPrefix(catalogId), (value, writes) => {
-      const { id, indexes } = decodeTableMessage(value)
-      const payload = encodePurgeJob({ tableId: id, indexIds: indexes.map((index) => index.id) })
-      writes.put(jobKey(PURGE_JOB, BigInt(id)), payload)
+      const { id, storageId, indexes } = decodeTableMessage(value)
+      const payload = encodePurgeJob({ storageId, indexIds: indexes.map((index) => index.id) })
+      writes.put(jobKey(PURGE_JOB, BigInt(storageId)), payload)
+      writes.delete(tablePlaceKey(id))
+      for (const index of indexes) if (index.building) writes.delete(jobKey(BUILD_JOB, indexJobId(storageId, index.id)))
     })
     await this.#deleteAll(schemaPrefix(catalogId))
     await this.#deleteAll(idempotencyPrefix(catalogId))
@@ -152,18 +171,32 @@ export class PurgeRunner {
     }
   }
 
-  async #purge(job: Buffer, { tableId, indexIds }: PurgeJob): Promise<void> {
+  async #purge(job: Buffer, { storageId, indexIds }: PurgeJob): Promise<void> {
     await this.#whenUnread(this.#state.durable.lsn)
-    for (const prefix of [rowPrefix(tableId), ...indexIds.map((id) => indexPrefix(tableId, id))]) {
+    await this.#builds.idleOn(storageId)
+    for (const prefix of [rowPrefix(storageId), ...indexIds.map((id) => indexPrefix(storageId, id))]) {
       await this.#deleteAll(prefix)
       if (this.#stopped) return
       await this.#state.store.compact(prefixRange(prefix))
     }
     const writes = new WriteSet()
-    writes.delete(statsKey(tableId))
+    writes.delete(statsKey(storageId))
     writes.delete(job)
     await this.#state.appendLocal(writes)
-    this.#state.statistics.forgetTable(tableId)
+    this.#state.statistics.forgetTable(storageId)
+  }
+
+  async #purgeIndex(job: Buffer): Promise<void> {
+    await this.#whenUnread(this.#state.durable.lsn)
+    const { storageId, indexId } = parseIndexJobId(parseJobKey(job).id)
+    await this.#builds.idleOn(storageId)
+    const prefix = indexPrefix(storageId, indexId)
+    await this.#deleteAll(prefix)
+    if (this.#stopped) return
+    await this.#state.store.compact(prefixRange(prefix))
+    const writes = new WriteSet()
+    writes.delete(job)
+    await this.#state.appendLocal(writes)
   }
 
   /** Waits until nobody reads at an LSN below `lsn`; the bound on a transaction's age ends the wait. */

@@ -38,7 +38,7 @@ interface ScanPlan {
  * @throws ReplogError NOT_FOUND, INVALID_VALUE, INVALID_ARGUMENT
  */
 export function planScan(table: CompiledTable, options: ScanOptions): ScanPlan {
-  const index = options.index === undefined ? undefined : table.index(options.index)
+  const index = options.index === undefined ? undefined : table.readableIndex(options.index)
   const keyPrefix = index?.prefix ?? table.rowPrefix
   const tuple = index?.tuple ?? table.key
   const ordinals = index?.ordinals ?? table.keyOrdinals

@@ -1,5 +1,5 @@
 /**
- * Statistics of tables and catalogs: counters that are a fold of the log, kept in memory as of the newest transaction,
+ * Statistics of tables (by storage id) and catalogs: counters that are a fold of the log, kept in memory as of the newest transaction,
  * written once per group, and shown to readers as of the durable one.
  *
  * Invariants:
@@ -13,7 +13,7 @@ import type { Store } from '../store/store.js'
 import { ROW_PREFIX, catalogStatsKey, statsKey } from '../store/keys.js'
 import type { WriteSet } from '../store/write-set.js'
 import type { Effects } from './apply.js'
-import { CatalogStats } from './catalog-stats.js'
+import { CatalogStats, abandonedStorage } from './catalog-stats.js'
 import { TableStats } from './table-stats.js'
 
 /** So many tables, and so many catalogs, are kept in memory beside those that a group holds. */
@@ -22,7 +22,8 @@ const EVICTED_AT_ONCE = 1000
 
 /** What one group changed: written with its batch, shown when that is durable. */
 export class ChangedStatistics {
-  readonly tableIds = new Set<number>()
+  /** Of storages: a table whose rows are replaced at once begins to count anew. */
+  readonly storageIds = new Set<number>()
   readonly catalogIds = new Set<number>()
   /** As the batch holds them. */
   readonly tables = new Map<number, Buffer>()
@@ -47,21 +48,21 @@ export class Statistics {
   }
 
   /** Newest. */
-  table(tableId: number): TableStats {
-    let stats = this.#tables.get(tableId)
+  table(storageId: number): TableStats {
+    let stats = this.#tables.get(storageId)
     if (stats === undefined) {
-      const payload = this.#store.get(statsKey(tableId))
+      const payload = this.#store.get(statsKey(storageId))
       stats = payload === undefined ? new TableStats() : TableStats.decode(payload)
-      this.#durableTables.set(tableId, payload)
-      this.#tables.set(tableId, stats)
+      this.#durableTables.set(storageId, payload)
+      this.#tables.set(storageId, stats)
     }
     return stats
   }
 
-  durableTable(tableId: number): TableStats {
-    const payload = this.#durableTables.has(tableId)
-      ? this.#durableTables.get(tableId)
-      : this.#store.get(statsKey(tableId))
+  durableTable(storageId: number): TableStats {
+    const payload = this.#durableTables.has(storageId)
+      ? this.#durableTables.get(storageId)
+      : this.#store.get(statsKey(storageId))
     return payload === undefined ? new TableStats() : TableStats.decode(payload)
   }
 
@@ -90,27 +91,28 @@ export class Statistics {
    * @param above a value that the user chose in the same transaction: it is stepped over here, and by others only once it
    * is committed
    */
-  nextAutoIncrement(tableId: number, above: bigint): bigint {
-    const committed = this.table(tableId).autoIncrement
-    const allocated = this.#autoIncrements.get(tableId) ?? 0n
+  nextAutoIncrement(storageId: number, above: bigint): bigint {
+    const committed = this.table(storageId).autoIncrement
+    const allocated = this.#autoIncrements.get(storageId) ?? 0n
     const highest = allocated > committed ? allocated : committed
     if (above > highest) return above + 1n
-    this.#autoIncrements.set(tableId, highest + 1n)
+    this.#autoIncrements.set(storageId, highest + 1n)
     return highest + 1n
   }
 
   /** Reads everything that `count` will need. @throws ReplogError CORRUPT, CLOSED */
   load(effects: Effects, catalogId: number): void {
     this.catalog(catalogId)
-    let tableId = -1
+    let storageId = -1
     for (const key of effects.writes.keys) {
       if (key[0] !== ROW_PREFIX) continue
       const id = key.readUInt32BE(1)
-      if (id !== tableId) this.table(id)
-      tableId = id
+      if (id !== storageId) this.table(id)
+      storageId = id
     }
     for (const definition of effects.definitions ?? []) {
-      if (definition.kind === 'dropTable') this.table(definition.before.id)
+      const storageId = abandonedStorage(definition)
+      if (storageId !== undefined) this.table(storageId)
     }
     for (const id of effects.autoIncrement?.keys() ?? []) this.table(id)
   }
@@ -119,16 +121,16 @@ export class Statistics {
   count(effects: Effects, catalogId: number, changed: ChangedStatistics): void {
     const catalog = this.catalog(catalogId)
     const { keys, befores, afters } = effects.writes
-    let tableId = -1
+    let storageId = -1
     let table: TableStats | undefined
     for (let ordinal = 0; ordinal < keys.length; ordinal++) {
       const key = keys[ordinal]!
       if (key[0] !== ROW_PREFIX) continue
       const id = key.readUInt32BE(1)
-      if (table === undefined || id !== tableId) {
-        tableId = id
+      if (table === undefined || id !== storageId) {
+        storageId = id
         table = this.table(id)
-        hold(changed.tableIds, this.#tableHolds, id)
+        hold(changed.storageIds, this.#tableHolds, id)
       }
       const before = befores[ordinal]
       const after = afters[ordinal]
@@ -138,7 +140,7 @@ export class Statistics {
     }
     for (const [id, value] of effects.autoIncrement ?? []) {
       this.table(id).noteAutoIncrement(value)
-      hold(changed.tableIds, this.#tableHolds, id)
+      hold(changed.storageIds, this.#tableHolds, id)
     }
     for (const definition of effects.definitions ?? []) {
       catalog.countDefinition(definition, (id) => this.table(id))
@@ -148,7 +150,7 @@ export class Statistics {
 
   /** Adds what a group changed to its batch. */
   write(changed: ChangedStatistics, writes: WriteSet): void {
-    for (const id of changed.tableIds) {
+    for (const id of changed.storageIds) {
       const payload = this.table(id).encode()
       writes.put(statsKey(id), payload)
       changed.tables.set(id, payload)
@@ -164,7 +166,7 @@ export class Statistics {
   publish(changed: ChangedStatistics): void {
     for (const [id, payload] of changed.tables) this.#durableTables.set(id, payload)
     for (const [id, payload] of changed.catalogs) this.#durableCatalogs.set(id, payload)
-    for (const id of changed.tableIds) giveUp(this.#tableHolds, id)
+    for (const id of changed.storageIds) giveUp(this.#tableHolds, id)
     for (const id of changed.catalogIds) giveUp(this.#catalogHolds, id)
     evict(this.#tables, this.#durableTables, this.#tableHolds)
     if (this.#autoIncrements.size > REMEMBERED_STATISTICS_MAX) this.#autoIncrements.clear()
@@ -172,10 +174,10 @@ export class Statistics {
   }
 
   /** Of a purged table. */
-  forgetTable(tableId: number): void {
-    this.#tables.delete(tableId)
-    this.#durableTables.delete(tableId)
-    this.#autoIncrements.delete(tableId)
+  forgetTable(storageId: number): void {
+    this.#tables.delete(storageId)
+    this.#durableTables.delete(storageId)
+    this.#autoIncrements.delete(storageId)
   }
 
   /** Of a purged catalog. */

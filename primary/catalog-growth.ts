@@ -6,6 +6,7 @@
  * the newest state and nothing comes in between.
  */
 import type { Effects } from '../log/apply.js'
+import { abandonedStorage } from '../log/catalog-stats.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { ROW_PREFIX } from '../store/keys.js'
 
@@ -20,19 +21,17 @@ export function sizeWith(state: ReplicatedState, catalogId: number, effects: Eff
   let { tables, bytes } = state.statistics.catalog(catalogId)
   const dropped = new Set<number>()
   for (const definition of effects.definitions ?? []) {
-    if (definition.kind === 'createTable') {
-      tables++
-    } else if (definition.kind === 'dropTable') {
-      const { id } = definition.before
-      tables--
-      bytes -= state.statistics.table(id).bytes
-      dropped.add(id)
-    }
+    if (definition.kind === 'createTable') tables++
+    else if (definition.kind === 'dropTable') tables--
+    const storageId = abandonedStorage(definition)
+    if (storageId === undefined) continue
+    bytes -= state.statistics.table(storageId).bytes
+    dropped.add(storageId)
   }
   const { keys, befores, afters } = effects.writes
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at]!
-    // What the transaction itself did to the rows of a table that it drops goes with the table.
+    // What the transaction itself did to the rows of a storage that it gives up goes with the storage.
     if (key[0] !== ROW_PREFIX || (dropped.size > 0 && dropped.has(key.readUInt32BE(1)))) continue
     const before = befores[at]
     const after = afters[at]

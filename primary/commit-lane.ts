@@ -20,7 +20,8 @@ import { COMMIT_QUEUE_BYTES_MAX, LOCK_WAIT_MS_DEFAULT } from '../core/limits.js'
 import { type Epoch, type Position, nextLsn } from '../core/position.js'
 import type { ReadKey } from '../ddl/dictionary.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
-import { Effects, applyDefinition } from '../log/apply.js'
+import { Effects } from '../log/apply.js'
+import { applyDefinition } from '../log/apply-definition.js'
 import { FRAME_HEADER_BYTES, sealFrame } from '../log/codec/frame.js'
 import type { DefinitionStatement, Statement } from '../log/codec/message.js'
 import { encodeTransaction } from '../log/codec/transaction-codec.js'
@@ -300,16 +301,27 @@ export class CommitLane {
   }
 
   /**
-   * Commits definitions that the server itself makes. `decide` runs in the lane on the newest state.
+   * Commits definitions that the server itself makes. `decide` runs in the lane on the newest state; undefined is nothing
+   * to do.
    * @throws what `decide` throws, with nothing committed
    */
   commitDefinitions(
     startUs: bigint,
-    decide: (read: ReadKey) => { readonly catalogId: number; readonly statements: readonly DefinitionStatement[] },
+    decide: (
+      read: ReadKey,
+    ) => { readonly catalogId: number; readonly statements: readonly DefinitionStatement[] } | undefined,
   ): Promise<CommitResult> {
     return this.#enter(0, (resolve, reject) => {
       try {
-        const { catalogId, statements } = decide(this.#state.readNewest)
+        const decided = decide(this.#state.readNewest)
+        if (decided === undefined) {
+          const position = this.#state.head
+          this.#afterHead(() => {
+            resolve({ position, replayed: false })
+          }, reject)
+          return
+        }
+        const { catalogId, statements } = decided
         const effects = new Effects()
         for (const statement of statements) applyDefinition(statement, effects)
         this.#order({ catalogId, startUs, statements, effects }, resolve, reject)

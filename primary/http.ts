@@ -14,6 +14,7 @@ import { validationError } from '../log/http/validation.js'
 import type { Catalog, ExecuteResult } from './catalog.js'
 import { registerCatalogWrites } from './catalog-routes.js'
 import { duringAdmission, registerAdmission } from './http-admission.js'
+import { EXPRESSION } from './definition-schema.js'
 import type { Primary } from './primary.js'
 import { STATEMENTS_SCHEMA } from './statement-schema.js'
 import type { StatementInput, StatementResult } from './statement.js'
@@ -75,6 +76,7 @@ export function registerPrimaryRoutes(app: FastifyInstance, primary: Primary): v
   }
 
   registerAdmission(app, primary)
+  app.addSchema(EXPRESSION)
   // Registered and not added at once, so that the description of the API, which is set up before, hears of it.
   void app.register((scope, _options, done) => {
     registerCatalogWrites(scope, primary)
@@ -121,7 +123,7 @@ function resultJson({ lsn, position, replayed, results }: ExecuteResult): string
 export function statementResultJson(result: StatementResult): string {
   if ('row' in result) return `{"row":${result.row === null ? 'null' : rowJson(result.row)}}`
   if ('rows' in result) return `{"rows":[${rowsJson(result.rows)}]}`
-  if ('inserted' in result && result.autoIncrement !== undefined) {
+  if ('autoIncrement' in result && result.autoIncrement !== undefined) {
     return `{"inserted":${result.inserted},"autoIncrement":[${result.autoIncrement.map((value) => `"${value}"`).join(',')}]}`
   }
   return JSON.stringify(result)

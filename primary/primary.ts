@@ -12,12 +12,13 @@ import {
   DEFAULT_SCHEMA_NAME,
   catalogIdentifier,
 } from '../ddl/identifiers.js'
+import { BackgroundJobs } from '../log/background-jobs.js'
 import { openState } from '../log/open-state.js'
-import { PurgeRunner } from '../log/purge-runner.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { TableNames } from '../log/table-names.js'
 import type { Engine } from '../store/engine.js'
 import { Catalog } from './catalog.js'
+import { indexBuildLeader } from './index-build-leader.js'
 import { CommitLane, type CommitResult } from './commit-lane.js'
 import { type LimitOptions, resolveLimits } from './limit-options.js'
 import type { Limits } from './limit-table.js'
@@ -55,7 +56,7 @@ export class Primary {
   readonly quotas: Quotas
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
   readonly #clock: Clock
-  readonly #purge: PurgeRunner
+  readonly #jobs: BackgroundJobs
   readonly #open = new Set<Transaction>()
   readonly #cancelSweep: () => void
   /** Transactions begun since the start. */
@@ -69,12 +70,10 @@ export class Primary {
     this.locks = new LockTable(this.#clock)
     this.quotas = new Quotas(limits, this.#clock)
     this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas)
-    this.#purge = new PurgeRunner(state, options.onError ?? (() => undefined))
+    const leader = indexBuildLeader(state, this.lane, this.#clock)
+    this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined))
     state.onDurable((entries) => {
       this.counters.transactions += entries.length
-    })
-    state.onDefinitionsDurable(() => {
-      this.#purge.kick()
     })
     this.#cancelSweep = every(this.#clock, SWEEP_MS, () => {
       this.#sweep()
@@ -91,7 +90,7 @@ export class Primary {
     const primary = new Primary(state, limits, options)
     try {
       if (state.head.lsn === LSN_ZERO) await primary.#found()
-      primary.#purge.kick()
+      primary.#jobs.kick()
       return primary
     } catch (error) {
       await primary.close()
@@ -170,7 +169,7 @@ export class Primary {
 
   /** Resolves when the background jobs that are known now are done. */
   async jobsDone(): Promise<void> {
-    await this.#purge.idle()
+    await this.#jobs.idle()
   }
 
   /** Rolls open transactions back, finishes the groups in flight and closes the store. */
@@ -184,7 +183,7 @@ export class Primary {
     const reason = new ReplogError('CLOSED', 'the server is shutting down; the transaction was rolled back')
     for (const transaction of [...this.#open]) transaction.expire(reason)
     this.lane.close()
-    await this.#purge.stop()
+    await this.#jobs.stop()
     await this.state.close()
   }
 

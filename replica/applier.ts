@@ -11,8 +11,10 @@
  * - rows, dictionary and log copy of a transaction are in one batch, so a crash cannot apply it twice. (G1)
  */
 import { ReplogError } from '../core/errors.js'
-import { REPLICA_BUFFER_BYTES_MAX } from '../core/limits.js'
-import { type TableSource, applyTransaction } from '../log/apply.js'
+import { REPLICA_BUFFER_BYTES_MAX, SCAN_PAGE_BYTES_MAX, SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
+import { type CommittedRows, type StoredRow, type TableSource, applyTransaction, storagesToRead } from '../log/apply.js'
+import { type EndedBuild, buildsEndedBy } from '../log/apply-definition.js'
+import type { BackgroundJobs } from '../log/background-jobs.js'
 import { ChainVerifier } from '../log/codec/chain-verifier.js'
 import { type Frame, readFrame } from '../log/codec/frame.js'
 import type { Transaction } from '../log/codec/message.js'
@@ -20,14 +22,18 @@ import { decodeTransaction, peekTransaction } from '../log/codec/transaction-cod
 import type { LogPoint } from '../log/link/protocol.js'
 import { clusterWrites, startOf } from '../log/open-state.js'
 import type { Repetition, ReplicatedState } from '../log/replicated-state.js'
+import { keyText, prefixRange, rowPrefix } from '../store/keys.js'
 
 interface WaitingTransaction {
   readonly frames: readonly Frame[]
   readonly bytes: number
 }
 
+const NO_ROWS: ReadonlyMap<number, readonly StoredRow[]> = new Map()
+
 export class Applier {
   readonly #state: ReplicatedState
+  readonly #jobs: BackgroundJobs
   readonly #onFault: (error: unknown) => void
   readonly #tables: TableSource
   readonly #waiting: WaitingTransaction[] = []
@@ -37,12 +43,15 @@ export class Applier {
   #received: LogPoint
   #applied: LogPoint
   #faulted = false
+  /** What is awaited before the first of the waiting transactions can be applied; a new object for each. */
+  #preparing: object | undefined
   /** The cluster that an empty replica is about to join: it does with the first frame that continues its genesis. */
   #joining: Buffer | undefined
 
   /** `onFault` is told about a transaction that cannot be applied; nothing is applied after it until `restart`. */
-  constructor(state: ReplicatedState, onFault: (error: unknown) => void) {
+  constructor(state: ReplicatedState, jobs: BackgroundJobs, onFault: (error: unknown) => void) {
     this.#state = state
+    this.#jobs = jobs
     this.#onFault = onFault
     this.#tables = (tableId, version) => state.dictionary.tableVersion(state.readNewest, tableId, version)
     this.#verifier = new ChainVerifier(state.head)
@@ -79,6 +88,7 @@ export class Applier {
   /** The link is lost: what was received and not yet applied is forgotten, so that the head stands still. */
   drop(): void {
     this.#faulted = true
+    this.#preparing = undefined
     this.#waiting.length = 0
     this.#waitingBytes = 0
   }
@@ -139,10 +149,21 @@ export class Applier {
   #applyWaiting(): void {
     let taken = 0
     try {
-      while (!this.#faulted && taken < this.#waiting.length && this.#state.hasRoom) {
-        const waiting = this.#waiting[taken]!
-        this.#apply(waiting.frames)
-        this.#waitingBytes -= waiting.bytes
+      while (!this.#faulted && this.#preparing === undefined && taken < this.#waiting.length && this.#state.hasRoom) {
+        const { frames, bytes } = this.#waiting[taken]!
+        const transaction = decodeTransaction(frames.map((frame) => frame.payload))
+        const storageIds = storagesToRead(transaction)
+        const builds = buildsEndedBy(transaction)
+        if (storageIds.length > 0 || builds.length > 0) {
+          this.#prepare(storageIds, builds, (rows) => {
+            this.#waiting.shift()
+            this.#waitingBytes -= bytes
+            this.#apply(frames, transaction, rows)
+          })
+          break
+        }
+        this.#apply(frames, transaction, NO_ROWS)
+        this.#waitingBytes -= bytes
         taken++
       }
     } catch (error) {
@@ -152,9 +173,59 @@ export class Applier {
     if (taken > 0) this.#waiting.splice(0, taken)
   }
 
-  #apply(frames: readonly Frame[]): void {
-    const transaction = decodeTransaction(frames.map((frame) => frame.payload))
-    const effects = applyTransaction(transaction, this.#tables)
+  /**
+   * Before a transaction that makes an index or says that one is built: waits for the index here, and reads the rows that
+   * it is made of. Nothing is applied meanwhile, so the rows are those of this place in the log.
+   */
+  #prepare(
+    storageIds: readonly number[],
+    builds: readonly EndedBuild[],
+    apply: (rows: ReadonlyMap<number, readonly StoredRow[]>) => void,
+  ): void {
+    const preparing = {}
+    this.#preparing = preparing
+    const prepare = async (): Promise<void> => {
+      await this.#state.whenDurable(this.#state.head.lsn)
+      await Promise.all(builds.map(({ storageId, indexId }) => this.#jobs.whenBuilt(storageId, indexId)))
+      const rows = new Map<number, readonly StoredRow[]>()
+      for (const storageId of storageIds) rows.set(storageId, await this.#readRows(storageId))
+      // The link was lost meanwhile: the transaction comes again.
+      if (this.#preparing !== preparing) return
+      this.#preparing = undefined
+      apply(rows)
+      this.#applyWaiting()
+    }
+    prepare().catch((error: unknown) => {
+      if (this.#preparing === preparing) this.#preparing = undefined
+      this.#faulted = true
+      this.#onFault(error)
+    })
+  }
+
+  async #readRows(storageId: number): Promise<StoredRow[]> {
+    const rows: StoredRow[] = []
+    const { from, to } = prefixRange(rowPrefix(storageId))
+    for (let next = from; ;) {
+      const page = await this.#state.store.page(
+        { from: next, to },
+        { entriesMax: SCAN_PAGE_ROWS_MAX, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false },
+      )
+      for (const { key, value } of page.entries) rows.push({ text: keyText(key), value })
+      if (page.exhausted) return rows
+      next = Buffer.concat([page.entries.at(-1)!.key, Buffer.of(0)])
+    }
+  }
+
+  #apply(
+    frames: readonly Frame[],
+    transaction: Transaction,
+    rows: ReadonlyMap<number, readonly StoredRow[]>,
+  ): void {
+    const committed: CommittedRows = {
+      get: this.#state.readNewest,
+      rows: (storageId) => rows.get(storageId) ?? [],
+    }
+    const effects = applyTransaction(transaction, this.#tables, committed)
     const last = frames.at(-1)!
     this.#state.store.assertSpace()
     this.#state.append(

@@ -29,6 +29,7 @@ import {
 } from '../log/link/protocol.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, Lag, ReplicationStatus, StageStatus } from '../log/status.js'
+import type { BackgroundJobs } from '../log/background-jobs.js'
 import { Applier } from './applier.js'
 import { FOLLOW_STATES, type FollowEvent } from './follow-states.js'
 
@@ -75,13 +76,13 @@ export class LogFollower {
   #caughtUpUs = 0n
   #welcomed = false
 
-  constructor(state: ReplicatedState, clock: Clock, options: FollowerOptions) {
+  constructor(state: ReplicatedState, jobs: BackgroundJobs, clock: Clock, options: FollowerOptions) {
     this.#state = state
     this.#clock = clock
     this.#startMs = clock.monotonicMs()
     this.#options = options
     this.#url = linkUrl(options.from)
-    this.#applier = new Applier(state, (error) => {
+    this.#applier = new Applier(state, jobs, (error) => {
       this.#fault(error)
     })
     this.#stopListening = state.onDurable(() => {

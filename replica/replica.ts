@@ -7,9 +7,9 @@ import { type Clock, systemClock } from '../core/clock.js'
 import type { ReplogError } from '../core/errors.js'
 import type { Position } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
+import { BackgroundJobs } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
 import { openState } from '../log/open-state.js'
-import { PurgeRunner } from '../log/purge-runner.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
 import { TableNames } from '../log/table-names.js'
@@ -37,19 +37,16 @@ export class Replica {
   readonly names: TableNames
   readonly from: string
   readonly #follower: LogFollower
-  readonly #purge: PurgeRunner
+  readonly #jobs: BackgroundJobs
   #closing: Promise<void> | undefined
 
   private constructor(state: ReplicatedState, options: ReplicaOptions) {
     this.state = state
     this.from = options.from
     this.names = new TableNames(state)
-    this.#purge = new PurgeRunner(state, options.onError ?? (() => undefined))
-    state.onDefinitionsDurable(() => {
-      this.#purge.kick()
-    })
-    this.#purge.kick()
-    this.#follower = new LogFollower(state, options.clock ?? systemClock, {
+    this.#jobs = new BackgroundJobs(state, undefined, options.onError ?? (() => undefined))
+    this.#jobs.kick()
+    this.#follower = new LogFollower(state, this.#jobs, options.clock ?? systemClock, {
       from: options.from,
       name: options.name ?? 'replica',
       onStateChange: options.onStateChange,
@@ -92,7 +89,7 @@ export class Replica {
 
   /** Resolves when the background jobs that are known now are done. */
   async jobsDone(): Promise<void> {
-    await this.#purge.idle()
+    await this.#jobs.idle()
   }
 
   /** Leaves the primary, finishes the group in flight and closes the store. */
@@ -103,7 +100,7 @@ export class Replica {
 
   async #close(): Promise<void> {
     this.#follower.close()
-    await this.#purge.stop()
+    await this.#jobs.stop()
     await this.state.close()
   }
 }

@@ -1,26 +1,28 @@
 /**
  * The keyspace: the one place that knows how keys are made. Byte order is the order that scans want.
  *
- *   key      := meta | catalog | schema | table | version | stats | log | row | index | job | outcome
+ *   key      := meta | catalog | schema | table | place | version | stats | log | row | index | job | outcome
  *              | catalog-stats
  *   meta     := 'M' name
  *   catalog  := 'D' 'c' catalog-name
  *   schema   := 'D' 's' catalog-id schema-name
  *   table    := 'D' 't' catalog-id schema-id table-name
+ *   place    := 'D' 'i' table-id                     the key under which the table's definition is now
  *   version  := 'D' 'v' table-id table-version
- *   stats    := 'T' table-id
+ *   stats    := 'T' storage-id
  *   catalog-stats := 'C' catalog-id
  *   log      := 'L' lsn segment
- *   row      := 'R' table-id key-tuple
- *   index    := 'I' table-id index-id index-tuple [key-tuple]
+ *   row      := 'R' storage-id key-tuple
+ *   index    := 'I' storage-id index-id index-tuple [key-tuple]
  *   job      := 'J' job-kind job-id
  *   outcome  := 'K' catalog-id idempotency-key
  *   name, …-name, idempotency-key := utf-8, to the end of the key
- *   catalog-id, schema-id, table-id, table-version, index-id, segment := u32 big-endian
+ *   catalog-id, schema-id, table-id, storage-id, table-version, index-id, segment := u32 big-endian
  *   lsn, job-id                                  := u64 big-endian, so that byte order is commit order
  *   job-kind                                     := one ASCII character
  *   key-tuple, index-tuple                       := memcmp-ordered tuples, see log/codec
  *
+ * A table's storage id is its table id until a change replaces all its rows at once; both come from one counter.
  * Reserved: 'S' for subscriptions.
  * Every prefix is an ASCII letter, so a prefix always has a successor.
  */
@@ -46,6 +48,7 @@ const CATALOG = 0x63 // c
 const SCHEMA = 0x73 // s
 const TABLE = 0x74 // t
 const VERSION = 0x76 // v
+const PLACE = 0x69 // i
 
 const LOG_KEY_BYTES = 13
 
@@ -65,6 +68,15 @@ export function tableKey(catalogId: number, schemaId: number, name: string): Buf
   return named(tablePrefix(catalogId, schemaId), name)
 }
 
+/** Where the definition of a table is found by its id. */
+export function tablePlaceKey(tableId: number): Buffer {
+  const key = Buffer.allocUnsafe(6)
+  key[0] = DICTIONARY_PREFIX
+  key[1] = PLACE
+  writeU32(key, tableId, 2)
+  return key
+}
+
 export function tableVersionKey(tableId: number, version: number): Buffer {
   const key = Buffer.allocUnsafe(10)
   key[0] = DICTIONARY_PREFIX
@@ -74,10 +86,10 @@ export function tableVersionKey(tableId: number, version: number): Buffer {
   return key
 }
 
-export function statsKey(tableId: number): Buffer {
+export function statsKey(storageId: number): Buffer {
   const key = Buffer.allocUnsafe(5)
   key[0] = STATS_PREFIX
-  writeU32(key, tableId, 1)
+  writeU32(key, storageId, 1)
   return key
 }
 
@@ -140,18 +152,18 @@ export function tableVersionPrefix(tableId: number): Buffer {
 }
 
 /** The keys of all rows of a table; a row key is this and the key tuple. */
-export function rowPrefix(tableId: number): Buffer {
+export function rowPrefix(storageId: number): Buffer {
   const prefix = Buffer.allocUnsafe(5)
   prefix[0] = ROW_PREFIX
-  writeU32(prefix, tableId, 1)
+  writeU32(prefix, storageId, 1)
   return prefix
 }
 
 /** The keys of all entries of an index; an index key is this, the index tuple and (unless unique) the key tuple. */
-export function indexPrefix(tableId: number, indexId: number): Buffer {
+export function indexPrefix(storageId: number, indexId: number): Buffer {
   const prefix = Buffer.allocUnsafe(9)
   prefix[0] = INDEX_PREFIX
-  writeU32(prefix, tableId, 1)
+  writeU32(prefix, storageId, 1)
   writeU32(prefix, indexId, 5)
   return prefix
 }
@@ -203,21 +215,21 @@ export function parseLogKey(key: Uint8Array): { readonly lsn: Lsn; readonly segm
 }
 
 /** `tuple` shares the key's memory. */
-export function parseRowKey(key: Uint8Array): { readonly tableId: number; readonly tuple: Buffer } {
+export function parseRowKey(key: Uint8Array): { readonly storageId: number; readonly tuple: Buffer } {
   assert(key.length >= 5 && key[0] === ROW_PREFIX, 'the key is a row key')
   const bytes = asBuffer(key)
-  return { tableId: bytes.readUInt32BE(1), tuple: bytes.subarray(5) }
+  return { storageId: bytes.readUInt32BE(1), tuple: bytes.subarray(5) }
 }
 
 /** `tuple` is the index tuple and what follows it; it shares the key's memory. */
 export function parseIndexKey(key: Uint8Array): {
-  readonly tableId: number
+  readonly storageId: number
   readonly indexId: number
   readonly tuple: Buffer
 } {
   assert(key.length >= 9 && key[0] === INDEX_PREFIX, 'the key is an index key')
   const bytes = asBuffer(key)
-  return { tableId: bytes.readUInt32BE(1), indexId: bytes.readUInt32BE(5), tuple: bytes.subarray(9) }
+  return { storageId: bytes.readUInt32BE(1), indexId: bytes.readUInt32BE(5), tuple: bytes.subarray(9) }
 }
 
 export function parseJobKey(key: Uint8Array): { readonly kind: string; readonly id: bigint } {
@@ -247,7 +259,7 @@ export function describeKey(key: Uint8Array): string {
     case DICTIONARY_PREFIX:
       return describeDictionaryKey(bytes) ?? unknownKey(bytes)
     case STATS_PREFIX:
-      return bytes.length === 5 ? `statistics of table ${bytes.readUInt32BE(1)}` : unknownKey(bytes)
+      return bytes.length === 5 ? `statistics of storage ${bytes.readUInt32BE(1)}` : unknownKey(bytes)
     case CATALOG_STATS_PREFIX:
       return bytes.length === 5 ? `statistics of catalog ${bytes.readUInt32BE(1)}` : unknownKey(bytes)
     case LOG_PREFIX:
@@ -256,11 +268,11 @@ export function describeKey(key: Uint8Array): string {
         : unknownKey(bytes)
     case ROW_PREFIX:
       return bytes.length >= 5
-        ? `row of table ${bytes.readUInt32BE(1)}, key tuple ${hex(bytes.subarray(5))}`
+        ? `row of storage ${bytes.readUInt32BE(1)}, key tuple ${hex(bytes.subarray(5))}`
         : unknownKey(bytes)
     case INDEX_PREFIX:
       return bytes.length >= 9
-        ? `entry of table ${bytes.readUInt32BE(1)} index ${bytes.readUInt32BE(5)}, tuple ${hex(bytes.subarray(9))}`
+        ? `entry of storage ${bytes.readUInt32BE(1)} index ${bytes.readUInt32BE(5)}, tuple ${hex(bytes.subarray(9))}`
         : unknownKey(bytes)
     case IDEMPOTENCY_PREFIX:
       return bytes.length >= 5
@@ -282,6 +294,7 @@ function describeDictionaryKey(bytes: Buffer): string | undefined {
   if (kind === TABLE && bytes.length >= 10) {
     return `table ${quoted(bytes, 10)} of schema ${bytes.readUInt32BE(6)} in catalog ${bytes.readUInt32BE(2)}`
   }
+  if (kind === PLACE && bytes.length === 6) return `place of table ${bytes.readUInt32BE(2)}`
   if (kind === VERSION && bytes.length === 10) {
     return `version ${bytes.readUInt32BE(6)} of table ${bytes.readUInt32BE(2)}`
   }

@@ -11,6 +11,8 @@ export interface RowChange {
   readonly key?: Uint8Array | undefined
   readonly before?: Uint8Array | undefined
   readonly after?: Uint8Array | undefined
+  /** Where `before` is left out and the writer has it at hand; never encoded. */
+  readonly storedBefore?: Uint8Array | undefined
   /** The decoded images where the writer has them at hand; never encoded. */
   readonly beforeRow?: Row | undefined
   readonly afterRow?: Row | undefined
@@ -119,6 +121,8 @@ export interface IndexMessage {
   readonly parts: readonly KeyPartMessage[]
   /** Every change of a row keeps its entries, but older rows may lack theirs: a job makes them. Not readable yet. */
   readonly building: boolean
+  /** Unique and still building: whoever began before all entries were made cannot commit any more. */
+  readonly validating: boolean
 }
 
 export type ReferentialAction = 'RESTRICT' | 'CASCADE' | 'SET_NULL'

@@ -19,15 +19,8 @@ import { LSN_MAX, type Epoch, type Lsn } from '../../core/position.js'
 import type { Statement, Transaction } from './message.js'
 import { isCounted, isInt64, isUint32 } from './ranges.js'
 import { cutSegments } from './segment.js'
-import {
-  readMessage,
-  readStatement,
-  SERVER_ID_BYTES,
-  skipUnknown,
-  statementSize,
-  writeStatement,
-  wrongWireType,
-} from './statement-codec.js'
+import { readStatement, SERVER_ID_BYTES, statementSize, writeStatement } from './statement-codec.js'
+import { readStringEntry, stringMapSize, writeStringMap, type StringEntry } from './string-map.js'
 import {
   delimitedSize,
   sint64Size,
@@ -41,6 +34,7 @@ import {
   writeString,
   writeUint64,
   writeVarint,
+  wrongWireType,
 } from './wire.js'
 
 const LSN_TAG = 0x08
@@ -61,9 +55,6 @@ const SEGMENT_FIELDS_BYTES_MAX = 1 + VARINT32_BYTES_MAX + 2
 const HEAD_FIELD_MAX = 8
 const TRANSACTION_FIELD_MAX = 12
 
-const ENTRY_KEY_TAG = 0x0a
-const ENTRY_VALUE_TAG = 0x12
-
 /**
  * One buffer per segment; one segment in most cases. The first `headroomBytes` of each buffer are left for the frame
  * header, the rest is the payload. Cuts at about `segmentBytesTarget` bytes of payload.
@@ -75,7 +66,8 @@ export function encodeTransaction(
 ): Buffer[] {
   assertHead(transaction)
   const headBytes = headSize(transaction)
-  const annotationBytes = annotationsSize(transaction.annotations) + repetitionSize(transaction)
+  const annotations = annotationEntries(transaction)
+  const annotationBytes = stringMapSize(ANNOTATION_TAG, annotations) + repetitionSize(transaction)
   const segments = cutSegments(
     transaction.statements,
     headBytes + SEGMENT_FIELDS_BYTES_MAX,
@@ -96,7 +88,7 @@ export function encodeTransaction(
       offset = writeStatement(buffer, offset + 1, piece)
     }
     if (segment === 0) {
-      offset = writeAnnotations(buffer, offset, transaction.annotations)
+      offset = writeStringMap(buffer, offset, ANNOTATION_TAG, annotations)
       offset = writeRepetition(buffer, offset, transaction)
     }
     assert(offset === bytes, 'the sizes foretell what is written')
@@ -151,31 +143,16 @@ function writeHead(buffer: Buffer, offset: number, transaction: Transaction, seg
   return offset
 }
 
-type Annotations = Transaction['annotations']
+const NO_ENTRIES: readonly StringEntry[] = []
 
-function annotationsSize(annotations: Annotations): number {
-  if (annotations === undefined) return 0
-  let size = 0
-  for (const key of Object.keys(annotations)) {
-    const value = annotations[key]!
-    assert(key.isWellFormed() && value.isWellFormed(), 'annotations were checked when they came in')
-    size += 1 + delimitedSize(entrySize(key, value))
-  }
-  return size
-}
-
-function writeAnnotations(buffer: Buffer, offset: number, annotations: Annotations): number {
-  if (annotations === undefined) return offset
-  for (const key of Object.keys(annotations)) {
-    const value = annotations[key]!
-    buffer[offset++] = ANNOTATION_TAG
-    offset = writeVarint(buffer, offset, entrySize(key, value))
-    buffer[offset++] = ENTRY_KEY_TAG
-    offset = writeString(buffer, offset, key)
-    buffer[offset++] = ENTRY_VALUE_TAG
-    offset = writeString(buffer, offset, value)
-  }
-  return offset
+function annotationEntries({ annotations }: Transaction): readonly StringEntry[] {
+  if (annotations === undefined) return NO_ENTRIES
+  const entries = Object.entries(annotations)
+  assert(
+    entries.every(([name, value]) => name.isWellFormed() && value.isWellFormed()),
+    'annotations were checked when they came in',
+  )
+  return entries
 }
 
 function repetitionSize({ idempotencyKey, outcome }: Transaction): number {
@@ -198,11 +175,6 @@ function writeRepetition(buffer: Buffer, offset: number, { idempotencyKey, outco
     offset = writeBytes(buffer, offset, outcome)
   }
   return offset
-}
-
-/** A map entry holds both fields even when they are empty. */
-function entrySize(key: string, value: string): number {
-  return 2 + stringSize(key) + stringSize(value)
 }
 
 /** The fields of a segment's head that are needed without decoding its statements. */
@@ -241,7 +213,7 @@ export function peekTransaction(payload: Uint8Array): TransactionPeek {
 export function decodeTransaction(payloads: readonly Uint8Array[]): Transaction {
   assert(payloads.length > 0, 'a transaction has at least one segment')
   const statements: Statement[] = []
-  const annotations: [string, string][] = []
+  const annotations: StringEntry[] = []
   const repetition: Repetition = { idempotencyKey: '', outcome: undefined }
   let first: Head | undefined
   let originServerId: Uint8Array | undefined
@@ -341,12 +313,7 @@ function readHead(): Head {
   }
 }
 
-function readBody(
-  segment: number,
-  statements: Statement[],
-  annotations: [string, string][],
-  repetition: Repetition,
-): void {
+function readBody(segment: number, statements: Statement[], annotations: StringEntry[], repetition: Repetition): void {
   while (reader.more()) {
     const tag = reader.tag()
     const field = tag >>> 3
@@ -354,7 +321,7 @@ function readBody(
       statements.push(readStatement(reader))
     } else if (tag === ANNOTATION_TAG) {
       if (segment > 0) throw reader.corrupt('annotations stand in segment 0 only')
-      annotations.push(readAnnotation())
+      annotations.push(readStringEntry(reader, 'annotation'))
     } else if (tag === IDEMPOTENCY_KEY_TAG || tag === OUTCOME_TAG) {
       if (segment > 0) throw reader.corrupt('an idempotency key stands in segment 0 only')
       if (tag === IDEMPOTENCY_KEY_TAG) repetition.idempotencyKey = reader.string()
@@ -367,15 +334,4 @@ function readBody(
       reader.skip(tag)
     }
   }
-}
-
-function readAnnotation(): [string, string] {
-  let key = ''
-  let value = ''
-  readMessage(reader, (tag) => {
-    if (tag === ENTRY_KEY_TAG) key = reader.string()
-    else if (tag === ENTRY_VALUE_TAG) value = reader.string()
-    else skipUnknown(reader, tag, 2, 'annotation')
-  })
-  return [key, value]
 }

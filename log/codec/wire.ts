@@ -413,3 +413,21 @@ export function decodeUtf8(buffer: Buffer, start: number, end: number): string {
   if (!isUtf8(buffer.subarray(start, end))) throw corruptAt(start, 'a string is not UTF-8')
   return buffer.toString('utf8', start, end)
 }
+
+/** Runs `read` on the fields of the message that comes next. */
+export function readMessage(reader: WireReader, read: (tag: number) => void): void {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.more()) read(reader.tag())
+  reader.end = outerEnd
+}
+
+/** Passes over a field that this program does not know. */
+export function skipUnknown(reader: WireReader, tag: number, knownFieldMax: number, message: string): void {
+  if (tag >>> 3 <= knownFieldMax) throw wrongWireType(reader, tag >>> 3, message)
+  reader.skip(tag)
+}
+
+export function wrongWireType(reader: WireReader, field: number, message: string): ReplogError {
+  return reader.corrupt(`field ${field} of a ${message} has the wrong wire type`)
+}

@@ -137,7 +137,7 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
     },
     async (request, reply) => {
       const { catalog, schema, message } = await find(request)
-      const stats = node.state.statistics.durableTable(message.id)
+      const stats = node.state.statistics.durableTable(message.storageId)
       void reply.header(POSITION_HEADER, formatPosition(catalog.position))
       return {
         catalog: catalog.name,

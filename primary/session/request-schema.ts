@@ -7,6 +7,7 @@ import { SCAN_RESULT_ROWS_MAX } from '../../core/limits.js'
 import { nearest } from '../../ddl/nearest.js'
 import type { OperationName, RequestHead, SessionRequest, UncheckedRequest } from '../../log/codec/session/messages.js'
 import { validationError } from '../../log/http/validation.js'
+import { EXPRESSION } from '../definition-schema.js'
 import { STATEMENTS_SCHEMA, STATEMENT_SCHEMAS } from '../statement-schema.js'
 import { type Check, type Schema, compileCheck } from './schema-check.js'
 
@@ -39,7 +40,16 @@ export const OPERATION_SCHEMAS: Readonly<Record<OperationName, Schema>> = {
   check: STATEMENTS['check']!,
   scan: STATEMENTS['scan']!,
   createTable: STATEMENTS['createTable']!,
+  createTableAs: STATEMENTS['createTableAs']!,
+  alterTable: STATEMENTS['alterTable']!,
+  renameTables: STATEMENTS['renameTables']!,
+  truncateTable: STATEMENTS['truncateTable']!,
   dropTable: STATEMENTS['dropTable']!,
+  createIndex: STATEMENTS['createIndex']!,
+  dropIndex: STATEMENTS['dropIndex']!,
+  createSchema: STATEMENTS['createSchema']!,
+  alterSchema: STATEMENTS['alterSchema']!,
+  dropSchema: STATEMENTS['dropSchema']!,
   getForUpdate: operation({ ...KEYED, timeoutMs: { type: 'integer', minimum: 0, maximum: 0x7fff_ffff } }, [
     'table',
     'key',
@@ -67,10 +77,13 @@ export const OPERATION_SCHEMAS: Readonly<Record<OperationName, Schema>> = {
   ping: operation({}),
 }
 
+/** What the schemas refer to. */
+export const SHARED_SCHEMAS: readonly Schema[] = [EXPRESSION]
+
 const NAMES = Object.keys(OPERATION_SCHEMAS)
 
 const CHECKS: ReadonlyMap<string, Check> = new Map(
-  Object.entries(OPERATION_SCHEMAS).map(([name, schema]) => [name, compileCheck(schema)]),
+  Object.entries(OPERATION_SCHEMAS).map(([name, schema]) => [name, compileCheck(schema, SHARED_SCHEMAS)]),
 )
 
 /**

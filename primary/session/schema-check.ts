@@ -13,6 +13,7 @@ export interface Schema {
   readonly enum?: readonly unknown[]
   readonly minimum?: number
   readonly maximum?: number
+  readonly minItems?: number
   readonly maxItems?: number
   readonly items?: Schema
   readonly minProperties?: number
@@ -20,6 +21,10 @@ export interface Schema {
   readonly required?: readonly string[]
   readonly properties?: Readonly<Record<string, Schema>>
   readonly additionalProperties?: boolean | Schema
+  /** A schema of its own that this one stands for. */
+  readonly $id?: string
+  /** `$id` of the schema that this one stands for, and "#". */
+  readonly $ref?: string
 }
 
 /** What failed, in the form of the validator of the HTTP server. */
@@ -34,6 +39,7 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   'enum',
   'minimum',
   'maximum',
+  'minItems',
   'maxItems',
   'items',
   'minProperties',
@@ -41,10 +47,12 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   'required',
   'properties',
   'additionalProperties',
+  '$id',
 ])
 
 const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   object: isObject,
+  null: (value) => value === null,
   array: Array.isArray,
   string: (value) => typeof value === 'string',
   boolean: (value) => typeof value === 'boolean',
@@ -52,12 +60,35 @@ const TYPES: Readonly<Record<string, (value: unknown) => boolean>> = {
   integer: Number.isInteger,
 }
 
-/** Makes the check of a schema once, for use with many values. */
-export function compileCheck(schema: Schema): Check {
+/** Makes the check of a schema that stands inside of another one. */
+type Compile = (schema: Schema) => Check
+
+/**
+ * Makes the check of a schema once, for use with many values.
+ * @param shared schemas that may be referred to; one that holds itself is checked as deep as the value is
+ */
+export function compileCheck(schema: Schema, shared: readonly Schema[] = []): Check {
+  const compiled = new Map<string, Check>()
+  const byReference = new Map(shared.map((one) => [`${one.$id ?? ''}#`, one]))
+  const compile: Compile = (part) => (part.$ref === undefined ? checkOf(part, compile) : refer(part.$ref))
+  const refer = (reference: string): Check => {
+    const target = byReference.get(reference)
+    assert(target !== undefined, `nothing is known by the reference ${reference}`)
+    if (!compiled.has(reference)) {
+      // There before it is made, for a schema that refers to itself.
+      compiled.set(reference, (value) => made(value))
+      const made = compile(target)
+    }
+    return compiled.get(reference)!
+  }
+  return compile(schema)
+}
+
+function checkOf(schema: Schema, compile: Compile): Check {
   const unknown = Object.keys(schema).find((keyword) => !KEYWORDS.has(keyword))
   assert(unknown === undefined, `the schema keyword ${unknown} is not checked here`)
   const checks = [typeCheck, enumCheck, rangeCheck, arrayCheck, countCheck, requiredCheck, propertiesCheck]
-    .map((make) => make(schema))
+    .map((make) => make(schema, compile))
     .filter((check) => check !== undefined)
   return (value) => {
     for (const check of checks) {
@@ -101,15 +132,16 @@ function rangeCheck(schema: Schema): Check | undefined {
   }
 }
 
-function arrayCheck(schema: Schema): Check | undefined {
-  const { maxItems = Infinity, items } = schema
-  if (maxItems === Infinity && items === undefined) return undefined
-  const check = items === undefined ? undefined : compileCheck(items)
+function arrayCheck(schema: Schema, compile: Compile): Check | undefined {
+  const { minItems = 0, maxItems = Infinity, items } = schema
+  if (minItems === 0 && maxItems === Infinity && items === undefined) return undefined
+  const check = items === undefined ? undefined : compile(items)
   return (value) => {
     if (!Array.isArray(value)) return undefined
-    if (value.length > maxItems) {
-      return failed(schema, 'maxItems', { limit: maxItems }, `must NOT have more than ${maxItems} items`, value)
-    }
+    const wrong = (keyword: string, limit: number, how: string): Failure =>
+      failed(schema, keyword, { limit }, `must NOT have ${how} than ${limit} items`, value)
+    if (value.length > maxItems) return wrong('maxItems', maxItems, 'more')
+    if (value.length < minItems) return wrong('minItems', minItems, 'fewer')
     if (check === undefined) return undefined
     for (let ordinal = 0; ordinal < value.length; ordinal++) {
       const failure = check(value[ordinal])
@@ -148,10 +180,10 @@ function requiredCheck(schema: Schema): Check | undefined {
   }
 }
 
-function propertiesCheck(schema: Schema): Check | undefined {
+function propertiesCheck(schema: Schema, compile: Compile): Check | undefined {
   const { properties = {}, additionalProperties = true } = schema
-  const checks = new Map(Object.entries(properties).map(([name, property]) => [name, compileCheck(property)]))
-  const others = typeof additionalProperties === 'object' ? compileCheck(additionalProperties) : undefined
+  const checks = new Map(Object.entries(properties).map(([name, property]) => [name, compile(property)]))
+  const others = typeof additionalProperties === 'object' ? compile(additionalProperties) : undefined
   if (checks.size === 0 && additionalProperties === true) return undefined
   return (value) => {
     if (!isObject(value)) return undefined

@@ -158,7 +158,16 @@ export class Session {
       case 'check':
       case 'scan':
       case 'createTable':
-      case 'dropTable': {
+      case 'createTableAs':
+      case 'alterTable':
+      case 'renameTables':
+      case 'truncateTable':
+      case 'dropTable':
+      case 'createIndex':
+      case 'dropIndex':
+      case 'createSchema':
+      case 'alterSchema':
+      case 'dropSchema': {
         // The schema of the statement has seen it.
         const statement = { [operation.name]: operation.input } as unknown as StatementInput
         return this.#opened('statement').execute(statement)

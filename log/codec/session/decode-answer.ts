@@ -5,8 +5,7 @@
  * is not known reads as one that has nothing to tell.
  */
 import { ERROR_CODES, type ErrorCode } from '../../../core/errors.js'
-import { readMessage } from '../statement-codec.js'
-import { WireReader } from '../wire.js'
+import { readMessage, WireReader } from '../wire.js'
 import type { CommittedResult, SessionAnswer, SessionError, SessionResult, TransactionNote } from './messages.js'
 import { delimited, varint } from './request-fields.js'
 import { type ParseJson, readRow, readRows } from './values.js'

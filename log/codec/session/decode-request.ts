@@ -5,8 +5,7 @@
  * passed over; the last of several operations wins; a message that lacks something required reads as if that were
  * empty, and is refused by who checks the request.
  */
-import { readMessage } from '../statement-codec.js'
-import { WireReader } from '../wire.js'
+import { readMessage, WireReader } from '../wire.js'
 import type {
   BeginRequest,
   CheckRequest,

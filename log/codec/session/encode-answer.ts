@@ -22,7 +22,9 @@ export function encodeAnswer(answer: SessionAnswer): Buffer {
 
 function writeResult(field: number, result: SessionResult): void {
   const start = writer.open(field)
-  if ('inserted' in result) writeInserted(result)
+  // What was made may say how many rows it has, which are not those of an insert.
+  if ('created' in result) writer.string(11, JSON.stringify(result))
+  else if ('inserted' in result) writeInserted(result)
   else if ('updated' in result) writer.uint32(2, result.updated)
   else if ('deleted' in result) writer.uint32(3, result.deleted)
   else if ('row' in result) {

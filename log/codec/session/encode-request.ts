@@ -6,6 +6,7 @@
  *
  * What is empty is left out, as proto3 has it.
  */
+import { definitionText } from './definition-text.js'
 import { FrameWriter } from './frame-writer.js'
 import type {
   BeginRequest,
@@ -53,8 +54,17 @@ function writeOperation({ name, input }: Operation): void {
       writeStatement(name, input)
       return
     case 'createTable':
+    case 'createTableAs':
+    case 'alterTable':
+    case 'renameTables':
+    case 'truncateTable':
     case 'dropTable':
-      writer.string(JSON_FIELD, jsonText({ [name]: input }))
+    case 'createIndex':
+    case 'dropIndex':
+    case 'createSchema':
+    case 'alterSchema':
+    case 'dropSchema':
+      writer.string(JSON_FIELD, definitionText({ [name]: input }))
       return
     case 'getForUpdate':
       writeMessage(name, input, writeGetForUpdate)
@@ -176,7 +186,7 @@ function writeExecute({ statements, annotations, idempotencyKey }: ExecuteReques
     const start = writer.open(1)
     const [[name, input] = ['', undefined], ...others] = Object.entries(statement)
     if (others.length === 0 && isMessageStatement(name)) writeStatement(name, input)
-    else writer.string(JSON_FIELD, jsonText(statement))
+    else writer.string(JSON_FIELD, definitionText(statement))
     writer.close(start)
   }
   writeAnnotations(2, annotations)
@@ -211,13 +221,4 @@ function optionalRow(field: number, row: Values | undefined): void {
 
 function isAddition(value: unknown): value is { add: unknown } {
   return typeof value === 'object' && value !== null && Object.keys(value).length === 1 && 'add' in value
-}
-
-/** JSON in the forms that columns take: a bigint and bytes as text. */
-function jsonText(value: unknown): string {
-  return JSON.stringify(value, (_name, member: unknown) => {
-    if (typeof member === 'bigint') return member.toString()
-    if (member instanceof Uint8Array) return Buffer.from(member).toString('base64')
-    return member
-  })
 }

@@ -60,6 +60,9 @@ export interface ExecuteRequest {
   readonly idempotencyKey?: string | undefined
 }
 
+/** A definition statement as it was sent; its schema says what is in it. */
+type DefinitionRequest = Readonly<Record<string, unknown>>
+
 type NoInput = Readonly<Record<string, never>>
 
 /** What each operation is sent with. */
@@ -71,8 +74,17 @@ export interface OperationInputs {
   readonly getForUpdate: GetForUpdateRequest
   readonly check: CheckRequest
   readonly scan: ScanRequest
-  readonly createTable: Readonly<Record<string, unknown>>
-  readonly dropTable: Readonly<Record<string, unknown>>
+  readonly createTable: DefinitionRequest
+  readonly createTableAs: DefinitionRequest
+  readonly alterTable: DefinitionRequest
+  readonly renameTables: DefinitionRequest
+  readonly truncateTable: DefinitionRequest
+  readonly dropTable: DefinitionRequest
+  readonly createIndex: DefinitionRequest
+  readonly dropIndex: DefinitionRequest
+  readonly createSchema: DefinitionRequest
+  readonly alterSchema: DefinitionRequest
+  readonly dropSchema: DefinitionRequest
   readonly openCursor: CursorRequest
   readonly fetch: { readonly cursor: number; readonly rows: number }
   readonly closeCursor: { readonly cursor: number }
@@ -135,7 +147,10 @@ export type SessionResult =
   | { readonly rows: readonly RowResult[] }
   | { readonly rows: readonly RowResult[]; readonly done: boolean }
   | { readonly checked: true }
-  | { readonly created: boolean }
+  | { readonly created: boolean; readonly inserted?: number; readonly building?: boolean }
+  | { readonly altered: boolean }
+  | { readonly renamed: number }
+  | { readonly truncated: true }
   | { readonly dropped: boolean }
   | { readonly cursor: number }
   | CommittedResult

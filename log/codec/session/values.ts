@@ -7,8 +7,8 @@
  */
 import { ReplogError } from '../../../core/errors.js'
 import type { Value } from '../column-type.js'
-import { readMessage } from '../statement-codec.js'
-import { type WireReader, makeTag } from '../wire.js'
+import { jsonCodec } from '../types/json.js'
+import { type WireReader, makeTag, readMessage } from '../wire.js'
 import type { FrameWriter } from './frame-writer.js'
 
 /** Column names and values as they come from a client: not checked. */
@@ -45,7 +45,7 @@ const VALUES_TAG = makeTag(VALUES, 2)
 const TUPLE_VALUES_TAG = makeTag(TUPLE_VALUES, 2)
 const ROWS_TAG = makeTag(ROWS, 2)
 
-/** @throws ReplogError INVALID_VALUE for what no column holds */
+/** @throws ReplogError INVALID_VALUE for what no column holds, and so would not arrive as it is; TOO_LARGE */
 export function writeValue(writer: FrameWriter, field: number, value: unknown): void {
   const start = writer.open(field)
   switch (typeof value) {
@@ -69,7 +69,8 @@ export function writeValue(writer: FrameWriter, field: number, value: unknown): 
     case 'object':
       if (value === null) writer.bool(NULL, true)
       else if (value instanceof Uint8Array) writer.bytes(BYTES, value)
-      else writer.string(JSON_TEXT, JSON.stringify(value))
+      // Checked as the column will check it: JSON.stringify alone makes null of NaN, {} of a Map and text of a Date.
+      else writer.string(JSON_TEXT, JSON.stringify(jsonCodec.accept(value)))
       break
     case 'undefined':
       break

@@ -1,0 +1,49 @@
+/**
+ * The durable jobs of one server: purges of what was dropped, and builds of large indexes. (G6)
+ *
+ * Whoever writes a definition leaves its jobs in the same batch; here they are run, and run again after a crash.
+ */
+import { type BuildLeader, IndexBuilder } from './index-builder.js'
+import { PurgeRunner } from './purge-runner.js'
+import type { ReplicatedState } from './replicated-state.js'
+
+export class BackgroundJobs {
+  readonly #purges: PurgeRunner
+  readonly #builds: IndexBuilder
+
+  /** `leader` is that of a primary. Nothing runs before `kick`. */
+  constructor(state: ReplicatedState, leader: BuildLeader | undefined, onError: (error: unknown) => void) {
+    this.#builds = new IndexBuilder(state, leader, onError)
+    this.#purges = new PurgeRunner(state, this.#builds, onError)
+    state.onDefinitionsDurable(() => {
+      this.kick()
+    })
+  }
+
+  /** Looks for jobs; called by itself after definitions became durable. */
+  kick(): void {
+    this.#builds.kick()
+    this.#purges.kick()
+  }
+
+  /** Keys that purges deleted since the start. */
+  get keysPurged(): number {
+    return this.#purges.keysPurged
+  }
+
+  /** Resolves when an index that this server knows as building has all its entries here. @throws what ended its job */
+  whenBuilt(storageId: number, indexId: number): Promise<void> {
+    return this.#builds.whenBuilt(storageId, indexId)
+  }
+
+  /** Resolves when nothing more can be done about the jobs that are known now. */
+  async idle(): Promise<void> {
+    await this.#builds.idle()
+    await this.#purges.idle()
+  }
+
+  /** Resolves when no job is running; jobs that are left go on after the next start. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#builds.stop(), this.#purges.stop()])
+  }
+}
