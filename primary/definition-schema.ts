@@ -129,19 +129,23 @@ const REFERENTIAL_ACTION = {
   description: '`restrict` when left out.',
 }
 
-const FOREIGN_KEY = form('Columns whose values, unless one is NULL, are those of another row.', ['columns', 'references'], {
-  name: { type: 'string', description: 'Made from the names of the table and its columns when left out.' },
-  columns: COLUMN_NAMES,
-  references: form('The rows that are referred to.', ['table'], {
-    table: TABLE_NAME,
-    columns: {
-      ...COLUMN_NAMES,
-      description: 'The primary key or those of a unique index; the primary key when left out.',
-    },
-  }),
-  onDelete: REFERENTIAL_ACTION,
-  onUpdate: REFERENTIAL_ACTION,
-})
+const FOREIGN_KEY = form(
+  'Columns whose values, unless one is NULL, are those of another row.',
+  ['columns', 'references'],
+  {
+    name: { type: 'string', description: 'Made from the names of the table and its columns when left out.' },
+    columns: COLUMN_NAMES,
+    references: form('The rows that are referred to.', ['table'], {
+      table: TABLE_NAME,
+      columns: {
+        ...COLUMN_NAMES,
+        description: 'The primary key or those of a unique index; the primary key when left out.',
+      },
+    }),
+    onDelete: REFERENTIAL_ACTION,
+    onUpdate: REFERENTIAL_ACTION,
+  },
+)
 
 const ROW_IMAGE = {
   type: 'string',
@@ -176,10 +180,14 @@ export const ALTER_CHANGE = choice('A change: an object with one key.', {
   dropDefault: form('Takes the default of a column away.', ['column'], COLUMN),
   setNotNull: form('Makes a column NOT NULL; no row may hold NULL in it.', ['column'], COLUMN),
   dropNotNull: form('Lets a column hold NULL.', ['column'], COLUMN),
-  setType: form('Changes the type of a column. Widening is instant; other changes rewrite the rows.', ['column', 'type'], {
-    ...COLUMN,
-    type: TYPE,
-  }),
+  setType: form(
+    'Changes the type of a column. Widening is instant; other changes rewrite the rows.',
+    ['column', 'type'],
+    {
+      ...COLUMN,
+      type: TYPE,
+    },
+  ),
   setColumnComment: form('Changes the comment of a column.', ['column', 'comment'], { ...COLUMN, comment: COMMENT }),
   addIndex: INDEX,
   dropIndex: form('Drops an index.', ['name'], NAME),

@@ -1,7 +1,7 @@
 /** Requests and answers of sessions as arbitrary values, and as protobufjs wants them from session.proto. */
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
-import { ERROR_CODES, type ErrorCode } from '../../core/errors.js'
+import { ERROR_CODES, type ErrorCode, isReplogError } from '../../core/errors.js'
 import type {
   CursorRequest,
   Operation,
@@ -11,6 +11,7 @@ import type {
   SessionResult,
 } from '../../log/codec/session/messages.js'
 import type { Values } from '../../log/codec/session/values.js'
+import { jsonCodec } from '../../log/codec/types/json.js'
 import { repositoryText } from '../house/repository.js'
 
 const { root } = protobuf.parse(repositoryText('log/codec/session.proto'))
@@ -29,11 +30,21 @@ const u32 = fc.oneof(fc.nat(300), fc.nat(0xffff_ffff))
 const name = fc.string({ unit: 'grapheme', maxLength: 40 })
 const column = fc.string({ unit: 'grapheme', maxLength: 8 }).filter((text) => text !== '__proto__')
 
-/** A JSON column: what JSON itself gives back as it was. */
+/** A JSON column: what the column takes, and JSON gives back as it was. */
 const json = fc
   .oneof(fc.array(fc.jsonValue()), fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }))
   .map((value) => JSON.parse(JSON.stringify(value)) as unknown)
-  .filter((value) => !isAddition(value))
+  .filter((value) => !isAddition(value) && isJsonColumn(value))
+
+function isJsonColumn(input: unknown): boolean {
+  try {
+    jsonCodec.accept(input)
+    return true
+  } catch (error) {
+    if (isReplogError(error, 'INVALID_VALUE')) return false
+    throw error
+  }
+}
 
 export const value: fc.Arbitrary<unknown> = fc.oneof(
   fc.constant(null),
@@ -96,9 +107,14 @@ const set = fc.dictionary(
 )
 const nothing = fc.constant({})
 const savepoint = fc.record({ name })
-const definition = fc.dictionary(fc.constantFrom('table', 'ifExists', 'x'), fc.oneof(name, fc.boolean()), {
-  noNullPrototype: true,
-})
+/** Definition statements are JSON text, so their codec knows nothing of what is in them but that it is JSON. */
+const definition = fc
+  .dictionary(
+    fc.constantFrom('table', 'ifExists', 'from', 'changes', 'options', 'where', 'x'),
+    fc.oneof(name, fc.boolean(), fc.integer(), json, fc.constant(null)),
+    { noNullPrototype: true },
+  )
+  .map((input) => JSON.parse(JSON.stringify(input)) as Record<string, unknown>)
 
 const STATEMENT_INPUTS = {
   insert: fc.record({ table: name, rows }),
@@ -108,7 +124,16 @@ const STATEMENT_INPUTS = {
   check: fc.record({ table: name, key: row, exists: optional(fc.boolean()), equals: optional(row) }),
   scan,
   createTable: definition,
+  createTableAs: definition,
+  alterTable: definition,
+  renameTables: definition,
+  truncateTable: definition,
   dropTable: definition,
+  createIndex: definition,
+  dropIndex: definition,
+  createSchema: definition,
+  alterSchema: definition,
+  dropSchema: definition,
 }
 
 type Arbitraries = { readonly [Name in keyof OperationInputs]: fc.Arbitrary<OperationInputs[Name]> }
@@ -196,7 +221,16 @@ function protoOperation({ name: operation, input }: Operation): object {
     case 'openCursor':
       return { openCursor: protoCursor(input) }
     case 'createTable':
+    case 'createTableAs':
+    case 'alterTable':
+    case 'renameTables':
+    case 'truncateTable':
     case 'dropTable':
+    case 'createIndex':
+    case 'dropIndex':
+    case 'createSchema':
+    case 'alterSchema':
+    case 'dropSchema':
       return { json: JSON.stringify({ [operation]: input }) }
     case 'begin': {
       const isolation = input.isolation?.toUpperCase()
@@ -298,6 +332,11 @@ const simpleResult = fc.oneof(
   fc.record({ rows, done: fc.boolean() }),
   fc.constant({ checked: true as const }),
   fc.record({ created: fc.boolean() }),
+  fc.record({ created: fc.boolean(), inserted: u32 }),
+  fc.record({ created: fc.boolean(), building: fc.boolean() }),
+  fc.record({ altered: fc.boolean() }),
+  fc.record({ renamed: u32 }),
+  fc.constant({ truncated: true as const }),
   fc.record({ dropped: fc.boolean() }),
   fc.record({ cursor: u32 }),
   fc.constant({}),
@@ -352,16 +391,19 @@ export function protoAnswer(one: SessionAnswer): object {
   }
 }
 
+const JSON_RESULTS = ['created', 'altered', 'renamed', 'truncated', 'dropped']
+
 function protoResult(one: SessionResult): object {
+  if (JSON_RESULTS.some((member) => member in one)) return { json: JSON.stringify(one) }
   if ('inserted' in one) {
-    return { inserted: { ...(one.inserted === 0 ? {} : { rows: one.inserted }), autoIncrement: one.autoIncrement } }
+    const { inserted: inserted_, autoIncrement } = one as Extract<SessionResult, { readonly autoIncrement?: unknown }>
+    return { inserted: { ...(inserted_ === 0 ? {} : { rows: inserted_ }), autoIncrement } }
   }
   if ('row' in one) return { row: one.row === null ? {} : { row: protoRow(one.row) } }
   if ('done' in one) return { page: { rows: protoRows(one.rows), ...(one.done ? { done: true } : {}) } }
   if ('rows' in one) return { rows: protoRows(one.rows) }
   if ('results' in one) return { executed: { committed: protoCommitted(one), results: one.results.map(protoResult) } }
   if ('position' in one) return { committed: protoCommitted(one) }
-  if ('created' in one || 'dropped' in one) return { json: JSON.stringify(one) }
   return one
 }
 

@@ -1,6 +1,7 @@
 /** Requests and answers as the binary frames of `session.proto`, in which every value carries its type. */
 import { ReplogError, isReplogError, messageOf } from '../../core/errors.js'
 import { decodeAnswer } from '../../log/codec/session/decode-answer.js'
+import { isDefinitionStatement } from '../../log/codec/session/definition-text.js'
 import { encodeRequest } from '../../log/codec/session/encode-request.js'
 import type { SessionAnswer, SessionRequest } from '../../log/codec/session/messages.js'
 import { type Answer, type FrameForm, serverError } from './frame-form.js'
@@ -8,7 +9,7 @@ import { acceptJson, isAddition, isJsonColumn } from './json-column.js'
 
 export const binaryForm: FrameForm = {
   encode(id, session, name, input) {
-    checkJsonColumns(input)
+    checkJsonColumns(name, input)
     // The codec names inputs by its own types, which hold the same members.
     return encodeRequest({ id, session, name, input } as unknown as SessionRequest)
   },
@@ -43,12 +44,16 @@ function decoded(frame: Buffer): SessionAnswer {
 const ROW_MEMBERS = ['key', 'set', 'equals', 'prefix', 'from', 'to'] as const
 
 /** @throws ReplogError INVALID_VALUE for what a JSON column would not hold without loss */
-function checkJsonColumns(input: unknown): void {
+function checkJsonColumns(operation: string, input: unknown): void {
   if (!isObject(input)) throw new ReplogError('INVALID_ARGUMENT', 'the input of a statement is an object')
+  // Its members of the same names are others, and its text is checked as it is made.
+  if (isDefinitionStatement(operation)) return
   const { rows, statements } = input
   if (Array.isArray(rows)) rows.forEach(checkColumns)
   if (Array.isArray(statements)) {
-    for (const statement of statements) if (isObject(statement)) Object.values(statement).forEach(checkJsonColumns)
+    for (const statement of statements) {
+      if (isObject(statement)) for (const [name, one] of Object.entries(statement)) checkJsonColumns(name, one)
+    }
   }
   for (const name of ROW_MEMBERS) if (input[name] !== undefined) checkColumns(input[name])
 }

@@ -35,7 +35,17 @@ import { Session } from './session.js'
 import { textForm } from './text-form.js'
 import { type CallOptions, TransactionLife } from './transaction-life.js'
 
-export type { Annotations, BeginInput, Committed, Executed, Inserted, Isolation } from './operations.js'
+export type {
+  Altered,
+  Annotations,
+  BeginInput,
+  Committed,
+  Created,
+  Dropped,
+  Executed,
+  Inserted,
+  Isolation,
+} from './operations.js'
 export type { ClientEvent, ClientOptions, PoolOptions, ReconnectOptions } from './options.js'
 export type { PortableCursor, PortableStatus, PortableTransaction } from './portable-transaction.js'
 export type { CursorPage, RemoteCursor } from './remote-cursor.js'
@@ -47,7 +57,26 @@ export type { Session } from './session.js'
 export type { RowObject } from '../../ddl/compiled-table.js'
 export type { JsonValue, Value } from '../../log/codec/column-type.js'
 export type { ScanOptions } from '../../log/scan.js'
-export type { RowInput, SetInput, StatementInput, StatementResult } from '../../primary/statement.js'
+export type { AlterTableChange, ColumnPlace } from '../../ddl/alter-definition.js'
+export type {
+  CheckDefinition,
+  ColumnDefinition,
+  ExpressionDefinition,
+  ForeignKeyDefinition,
+  IndexDefinition,
+  KeyPartDefinition,
+  OperandDefinition,
+  TableDefinition,
+} from '../../ddl/table-definition.js'
+export type {
+  ProjectionInput,
+  RenameInput,
+  RowInput,
+  ScanInput,
+  SetInput,
+  StatementInput,
+  StatementResult,
+} from '../../primary/statement.js'
 export { ERROR_CODES, ReplogError, isReplogError, type ErrorCode } from '../../core/errors.js'
 
 /** How long `close` waits for what is under way. */

@@ -13,9 +13,10 @@ import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { ReplogError, isReplogError, messageOf } from '../../core/errors.js'
 import { CONNECTION_REQUESTS_MAX, SESSION_FRAME_BYTES_MAX } from '../../core/limits.js'
-import { type InputOf, type OperationName, READ_RESULT, type ResultOf } from './operations.js'
 import type { FrameForm } from './frame-form.js'
 import { type SocketOptions, brokenText, openSocket } from './open-socket.js'
+import type { InputOf, OperationName, ResultOf } from './operations.js'
+import { READ_RESULT } from './read-result.js'
 import { SendQueue } from './send-queue.js'
 
 export interface RequestOptions {

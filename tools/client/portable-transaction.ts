@@ -7,9 +7,23 @@
  */
 import type { Position } from '../../core/position.js'
 import type { RowObject } from '../../ddl/compiled-table.js'
-import type { TableDefinition } from '../../ddl/table-definition.js'
+import type { AlterTableChange } from '../../ddl/alter-definition.js'
+import type { IndexDefinition, TableDefinition } from '../../ddl/table-definition.js'
 import type { ScanOptions } from '../../log/scan.js'
-import type { CheckInput, RowInput, SetInput, StatementInput, StatementResult } from '../../primary/statement.js'
+import type {
+  AlterSchemaInput,
+  CheckInput,
+  CreateSchemaInput,
+  CreateTableAsInput,
+  DropSchemaInput,
+  RenameInput,
+  RowInput,
+  ScanInput,
+  SetInput,
+  StatementInput,
+  StatementResult,
+} from '../../primary/statement.js'
+import type { Altered, Created, Dropped } from './operations.js'
 
 export type PortableStatus =
   | 'open'
@@ -23,6 +37,14 @@ export interface PortableCursor {
   /** The next rows, at most `rows`; fewer, but not none, when they are large. */
   fetch(rows: number): Promise<{ readonly rows: readonly RowObject[]; readonly done: boolean }>
   close(): void | Promise<void>
+}
+
+interface IfNotExists {
+  readonly ifNotExists?: boolean | undefined
+}
+
+interface IfExists {
+  readonly ifExists?: boolean | undefined
 }
 
 export interface PortableTransaction {
@@ -42,8 +64,17 @@ export interface PortableTransaction {
   check(table: string, key: RowInput, condition?: Omit<CheckInput, 'table' | 'key'>): Promise<void>
   scan(table: string, options?: ScanOptions): AsyncIterable<RowObject>
   openCursor(table: string, options?: ScanOptions): PortableCursor | Promise<PortableCursor>
-  createTable(definition: TableDefinition, options?: { ifNotExists?: boolean }): Promise<{ readonly created: boolean }>
-  dropTable(table: string, options?: { ifExists?: boolean }): Promise<{ readonly dropped: boolean }>
+  createTable(definition: TableDefinition, options?: IfNotExists): Promise<Created>
+  createTableAs(table: string, from: ScanInput, options?: Omit<CreateTableAsInput, 'table' | 'from'>): Promise<Created>
+  alterTable(table: string, changes: readonly AlterTableChange[]): Promise<Altered>
+  renameTables(tables: readonly RenameInput[]): Promise<{ readonly renamed: number }>
+  truncateTable(table: string): Promise<{ readonly truncated: true }>
+  dropTable(table: string, options?: IfExists): Promise<Dropped>
+  createIndex(table: string, index: IndexDefinition, options?: IfNotExists): Promise<Created>
+  dropIndex(table: string, index: string, options?: IfExists): Promise<Dropped>
+  createSchema(schema: string, options?: Omit<CreateSchemaInput, 'schema'>): Promise<Created>
+  alterSchema(schema: string, changes: Omit<AlterSchemaInput, 'schema'>): Promise<Altered>
+  dropSchema(schema: string, options?: Omit<DropSchemaInput, 'schema'>): Promise<Dropped>
   execute(statement: StatementInput): Promise<StatementResult>
   savepoint(name: string): void | Promise<void>
   releaseSavepoint(name: string): void | Promise<void>

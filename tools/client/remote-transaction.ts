@@ -6,23 +6,17 @@
  */
 import { ReplogError } from '../../core/errors.js'
 import type { RowObject } from '../../ddl/compiled-table.js'
-import type { TableDefinition } from '../../ddl/table-definition.js'
 import type { ScanOptions } from '../../log/scan.js'
 import type { CheckInput, RowInput, SetInput, StatementInput, StatementResult } from '../../primary/statement.js'
 import type { Committed, Inserted, OperationName } from './operations.js'
 import type { PortableStatus, PortableTransaction } from './portable-transaction.js'
+import { RemoteDefinitions } from './remote-definitions.js'
 import { RemoteCursor } from './remote-cursor.js'
-import type { CallOptions, CommitOptions, TransactionLife } from './transaction-life.js'
+import type { CallOptions, CommitOptions } from './transaction-life.js'
 
-export class RemoteTransaction implements PortableTransaction {
-  readonly #life: TransactionLife
-
-  constructor(life: TransactionLife) {
-    this.#life = life
-  }
-
+export class RemoteTransaction extends RemoteDefinitions implements PortableTransaction {
   get status(): PortableStatus {
-    return this.#life.status
+    return this.life.status
   }
 
   /**
@@ -33,7 +27,7 @@ export class RemoteTransaction implements PortableTransaction {
    */
   async insert(table: string, rows: RowInput | readonly RowInput[], options: CallOptions = {}): Promise<Inserted> {
     const list = Array.isArray(rows) ? (rows as readonly RowInput[]) : [rows as RowInput]
-    return this.#life.call('insert', { table, rows: list }, options)
+    return this.life.call('insert', { table, rows: list }, options)
   }
 
   /**
@@ -47,17 +41,17 @@ export class RemoteTransaction implements PortableTransaction {
     set: SetInput,
     options: CallOptions = {},
   ): Promise<{ readonly updated: 0 | 1 }> {
-    return this.#life.call('update', { table, key, set }, options)
+    return this.life.call('update', { table, key, set }, options)
   }
 
   /** @returns `deleted` 0 when there is no such row */
   async delete(table: string, key: RowInput, options: CallOptions = {}): Promise<{ readonly deleted: 0 | 1 }> {
-    return this.#life.call('delete', { table, key }, options)
+    return this.life.call('delete', { table, key }, options)
   }
 
   /** The row with this primary key, or undefined. */
   async get(table: string, key: RowInput, options: CallOptions = {}): Promise<RowObject | undefined> {
-    const { row } = await this.#life.call('get', { table, key }, options)
+    const { row } = await this.life.call('get', { table, key }, options)
     return row ?? undefined
   }
 
@@ -72,7 +66,7 @@ export class RemoteTransaction implements PortableTransaction {
     options: CallOptions & { readonly timeoutMs?: number | undefined } = {},
   ): Promise<RowObject | undefined> {
     const { timeoutMs, signal } = options
-    const { row } = await this.#life.call('getForUpdate', { table, key, timeoutMs }, { signal }, timeoutMs)
+    const { row } = await this.life.call('getForUpdate', { table, key, timeoutMs }, { signal }, timeoutMs)
     return row ?? undefined
   }
 
@@ -83,7 +77,7 @@ export class RemoteTransaction implements PortableTransaction {
     condition: Omit<CheckInput, 'table' | 'key'> = {},
     options: CallOptions = {},
   ): Promise<void> {
-    await this.#life.call('check', { table, key, ...condition }, options)
+    await this.life.call('check', { table, key, ...condition }, options)
   }
 
   /** Rows in key order, page by page, this transaction's own writes included. */
@@ -93,7 +87,7 @@ export class RemoteTransaction implements PortableTransaction {
       for await (const rows of cursor.pages(options)) {
         for (const row of rows) {
           yield row
-          this.#life.requireOpen()
+          this.life.requireOpen()
         }
       }
     } finally {
@@ -107,24 +101,8 @@ export class RemoteTransaction implements PortableTransaction {
     if (limit !== Infinity && (!Number.isSafeInteger(limit) || limit < 0)) {
       throw new ReplogError('INVALID_ARGUMENT', '`limit` is a number of rows, 0 or more')
     }
-    const { cursor } = await this.#life.call('openCursor', { table, index, prefix, from, to, reverse }, { signal })
-    return new RemoteCursor(this.#life, cursor, limit)
-  }
-
-  async createTable(
-    definition: TableDefinition,
-    options: CallOptions & { ifNotExists?: boolean } = {},
-  ): Promise<{ readonly created: boolean }> {
-    const { signal, ifNotExists } = options
-    return this.#life.call('createTable', { table: definition, ifNotExists }, { signal })
-  }
-
-  async dropTable(
-    table: string,
-    options: CallOptions & { ifExists?: boolean } = {},
-  ): Promise<{ readonly dropped: boolean }> {
-    const { signal, ifExists } = options
-    return this.#life.call('dropTable', { table, ifExists }, { signal })
+    const { cursor } = await this.life.call('openCursor', { table, index, prefix, from, to, reverse }, { signal })
+    return new RemoteCursor(this.life, cursor, limit)
   }
 
   /** Runs a statement in its object form, as it is sent over HTTP. */
@@ -138,22 +116,22 @@ export class RemoteTransaction implements PortableTransaction {
     if (!(STATEMENT_NAMES as readonly string[]).includes(name)) {
       throw new ReplogError('INVALID_ARGUMENT', `${JSON.stringify(name)} is not a statement`)
     }
-    return this.#life.call(name as (typeof STATEMENT_NAMES)[number], input as never, options)
+    return this.life.call(name as (typeof STATEMENT_NAMES)[number], input as never, options)
   }
 
   /** Sets a savepoint; one of the same name is moved here. @throws ReplogError LIMIT */
   async savepoint(name: string, options: CallOptions = {}): Promise<void> {
-    await this.#life.call('savepoint', { name }, options)
+    await this.life.call('savepoint', { name }, options)
   }
 
   /** Forgets a savepoint and those set after it, and keeps what was done. @throws ReplogError NOT_FOUND */
   async releaseSavepoint(name: string, options: CallOptions = {}): Promise<void> {
-    await this.#life.call('releaseSavepoint', { name }, options)
+    await this.life.call('releaseSavepoint', { name }, options)
   }
 
   /** Undoes everything since the savepoint, definitions included, and keeps it. @throws ReplogError NOT_FOUND */
   async rollbackTo(name: string, options: CallOptions = {}): Promise<void> {
-    await this.#life.call('rollbackTo', { name }, options)
+    await this.life.call('rollbackTo', { name }, options)
   }
 
   /**
@@ -163,12 +141,12 @@ export class RemoteTransaction implements PortableTransaction {
    * COMMIT_UNKNOWN with `details.idempotencyKey`: run the transaction again and commit with that key; NO_TRANSACTION
    */
   async commit(options: CommitOptions = {}): Promise<Committed> {
-    return this.#life.commit(options)
+    return this.life.commit(options)
   }
 
   /** Undoes everything; harmless when the transaction has ended already. */
   async rollback(): Promise<void> {
-    await this.#life.rollback()
+    await this.life.rollback()
   }
 }
 
@@ -181,5 +159,14 @@ const STATEMENT_NAMES = [
   'check',
   'scan',
   'createTable',
+  'createTableAs',
+  'alterTable',
+  'renameTables',
+  'truncateTable',
   'dropTable',
+  'createIndex',
+  'dropIndex',
+  'createSchema',
+  'alterSchema',
+  'dropSchema',
 ] as const satisfies readonly OperationName[]

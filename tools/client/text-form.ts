@@ -6,13 +6,14 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { ReplogError, messageOf } from '../../core/errors.js'
+import { definitionText, isDefinitionStatement } from '../../log/codec/session/definition-text.js'
 import { type Answer, type FrameForm, serverError } from './frame-form.js'
 import { acceptJson, isAddition, isJsonColumn } from './json-column.js'
 
 type Members = Readonly<Record<string, unknown>>
 
 export const textForm: FrameForm = {
-  encode: (id, session, name, input) => `{"id":${id},"session":${session},"${name}":${inputJson(input)}}`,
+  encode: (id, session, name, input) => `{"id":${id},"session":${session},"${name}":${operationJson(name, input)}}`,
 
   decode(frame, isBinary): Answer {
     if (isBinary) throw new ReplogError('PROTOCOL', 'the server answers a text frame with a binary one')
@@ -45,6 +46,10 @@ function parse(frame: Buffer): Members {
 /** Members that hold column values, by name: those of statements, and the values of `rows`, which is a list of such. */
 const VALUE_MEMBERS: ReadonlySet<string> = new Set(['key', 'equals', 'prefix', 'from', 'to', 'rows', 'set'])
 
+function operationJson(name: string, input: unknown): string {
+  return isDefinitionStatement(name) && isObject(input) ? definitionText(input) : inputJson(input)
+}
+
 function inputJson(input: unknown): string {
   if (!isObject(input)) throw new ReplogError('INVALID_ARGUMENT', 'the input of a statement is an object')
   const members: string[] = []
@@ -65,7 +70,9 @@ function memberJson(name: string, value: unknown): string {
 /** A statement is an object with one key. */
 function statementJson(statement: unknown): string {
   if (!isObject(statement)) throw new ReplogError('INVALID_ARGUMENT', 'a statement is an object with one key')
-  const members = Object.entries(statement).map(([name, input]) => `${JSON.stringify(name)}:${inputJson(input)}`)
+  const members = Object.entries(statement).map(
+    ([name, input]) => `${JSON.stringify(name)}:${operationJson(name, input)}`,
+  )
   return `{${members.join(',')}}`
 }
 
