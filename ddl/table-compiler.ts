@@ -20,7 +20,7 @@ export class TableCompiler {
     if (outline === undefined) return new CompiledTable(decodeTableMessage(payload))
     const { likeness, ...own } = outline
     const alike = this.#byLikeness.get(likeness)
-    if (alike !== undefined) return new CompiledTable({ ...alike.message, ...own, storageId: own.id }, alike)
+    if (alike !== undefined) return new CompiledTable({ ...alike.message, ...own }, alike)
     const table = new CompiledTable(decodeTableMessage(payload))
     this.#byLikeness.set(likeness, table)
     if (this.#byLikeness.size > DEFINITIONS_MAX) {

@@ -22,7 +22,7 @@ interface DecodedType {
 
 interface DecodedDefault {
   /** The member of the oneof that is there. */
-  readonly kind?: 'literal' | 'function'
+  readonly kind: 'literal' | 'function' | undefined
   readonly literal: string
   readonly function: number
   /** Fields that this program does not know: the only trace of a kind that is newer. */

@@ -14,14 +14,14 @@ const operatorNames = namesOf<ComparisonOperator>('Expression.Comparison.Operato
 
 /** As protobufjs decodes it: `kind` names the member of the oneof that is there, unknown fields are kept aside. */
 export interface DecodedOperand {
-  readonly kind?: 'columnId' | 'literal'
+  readonly kind: 'columnId' | 'literal' | undefined
   readonly columnId: number
   readonly literal: string
   readonly $unknowns?: readonly Uint8Array[]
 }
 
 export interface DecodedExpression {
-  readonly kind?: 'and' | 'or' | 'not' | 'comparison' | 'in' | 'between' | 'like' | 'isNull'
+  readonly kind: 'and' | 'or' | 'not' | 'comparison' | 'in' | 'between' | 'like' | 'isNull' | undefined
   readonly and: DecodedJunction
   readonly or: DecodedJunction
   readonly not: DecodedExpression

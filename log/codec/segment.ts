@@ -8,8 +8,9 @@
  * more than one row change or definition does not exceed the target; only a statement without rows gives a piece without
  * rows; a transaction decoded from segments is cut at the same places again, so re-encoding gives the same bytes.
  */
+import { encodeDefinitionStatement } from './definition-statement-codec.js'
 import type { Statement } from './message.js'
-import { encodeDefinition, isRowChanges, rowChangeSize, tableFieldsSize, type Piece } from './statement-codec.js'
+import { isRowChanges, rowChangeSize, tableFieldsSize, type Piece } from './statement-codec.js'
 import { delimitedSize, VARINT32_BYTES_MAX } from './wire.js'
 
 /** Most bytes that the Statement and the RowChanges messages add to the row changes in them. */
@@ -37,7 +38,7 @@ export function cutSegments(
 
   for (const statement of statements) {
     if (!isRowChanges(statement)) {
-      const piece = { kind: statement.kind, body: encodeDefinition(statement) }
+      const piece = { kind: statement.kind, body: encodeDefinitionStatement(statement) }
       const cost = PIECE_HEAD_BYTES_MAX + piece.body.length
       if (used + cost > targetBytes && segment.length > 0) next()
       segment.push(piece)

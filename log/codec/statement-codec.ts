@@ -1,7 +1,7 @@
 /**
- * `Statement` as protobuf bytes: row changes by hand, definitions through their codec.
+ * `Statement` as protobuf bytes: row changes here, definition statements through `definition-statement-codec.ts`.
  *
- *   statement   := row-changes | definition | new-epoch         one field of the oneof
+ *   statement   := row-changes | definition-statement           one field of the oneof
  *   row-changes := table-id table-version row-change*
  *   row-change  := key? before? after?                          row messages, copied as they are
  *
@@ -10,31 +10,42 @@
  */
 import assert from 'node:assert/strict'
 import { ReplogError } from '../../core/errors.js'
-import type { Epoch } from '../../core/position.js'
-import {
-  decodeCatalogMessage,
-  decodeSchemaMessage,
-  decodeTableMessage,
-  encodeCatalogMessage,
-  encodeSchemaMessage,
-  encodeTableMessage,
-} from './definition-codec.js'
+import { readDefinitionStatement } from './definition-statement-codec.js'
 import type { DefinitionStatement, RowChange, RowChanges, Statement } from './message.js'
 import { isCounted } from './ranges.js'
-import { delimitedSize, varintSize, writeBytes, writeVarint, type WireReader } from './wire.js'
+import {
+  delimitedSize,
+  readMessage,
+  skipUnknown,
+  varintSize,
+  writeBytes,
+  writeVarint,
+  wrongWireType,
+  type WireReader,
+} from './wire.js'
 
 /** Tags of the Statement oneof. */
 const KIND_TAGS: Record<Statement['kind'], number> = {
   insert: 0x0a,
   update: 0x12,
   delete: 0x1a,
+  rewrite: 0x22,
   createTable: 0x52,
   dropTable: 0x5a,
+  alterTable: 0x62,
+  truncateTable: 0x6a,
+  renameTables: 0x72,
+  createIndex: 0x7a,
+  dropIndex: 0x82,
   createSchema: 0xa2,
+  alterSchema: 0xaa,
+  dropSchema: 0xb2,
   createCatalog: 0xf2,
   dropCatalog: 0xfa,
+  alterCatalog: 0x102,
   newEpoch: 0x142,
 }
+const KIND_BY_TAG = new Map(Object.entries(KIND_TAGS).map(([kind, tag]) => [tag, kind as Statement['kind']]))
 const KIND_FIELDS = new Set(Object.values(KIND_TAGS).map((tag) => tag >>> 3))
 
 const TABLE_ID_TAG = 0x08
@@ -44,10 +55,6 @@ const ROW_TAG = 0x1a
 const KEY_TAG = 0x0a
 const BEFORE_TAG = 0x12
 const AFTER_TAG = 0x1a
-
-const DEFINITION_TAG = 0x0a
-const NEW_EPOCH_TAG = 0x08
-const NEW_EPOCH_SERVER_TAG = 0x12
 
 /** Rows `[from, to)` of a statement. `bodyBytes` is the size of their RowChanges message. */
 export interface RowsPiece {
@@ -65,17 +72,15 @@ export interface DefinitionPiece {
 
 export type Piece = RowsPiece | DefinitionPiece
 
-/** Bytes of a server id (a UUID). */
-export const SERVER_ID_BYTES = 16
-
 export function isRowChanges(statement: Statement): statement is RowChanges {
-  return statement.kind === 'insert' || statement.kind === 'update' || statement.kind === 'delete'
+  return 'rows' in statement
 }
 
 /** Size of the RowChange message. */
 export function rowChangeSize(kind: RowChanges['kind'], change: RowChange): number {
   const { key, before, after } = change
   if (kind === 'insert') assert(after !== undefined && before === undefined, 'an insert has the row after it alone')
+  else if (kind === 'rewrite') assert(after !== undefined && (before ?? key) === undefined, 'a rewrite has one image')
   else if (kind === 'update') assert(after !== undefined && (before ?? key) !== undefined, 'an update has both images')
   else assert(after === undefined && (before ?? key) !== undefined, 'a delete has the row before it alone')
   return imageSize(key) + imageSize(before) + imageSize(after)
@@ -91,43 +96,6 @@ function imageSize(image: Uint8Array | undefined): number {
 export function tableFieldsSize(changes: RowChanges): number {
   assert(isCounted(changes.tableId) && isCounted(changes.tableVersion), 'ids and versions are counted from 1')
   return 2 + varintSize(changes.tableId) + varintSize(changes.tableVersion)
-}
-
-/** The message of a definition statement inside the Statement's oneof. */
-export function encodeDefinition(statement: DefinitionStatement): Buffer {
-  switch (statement.kind) {
-    case 'createTable':
-      return wrap(encodeTableMessage(statement.after))
-    case 'dropTable':
-      return wrap(encodeTableMessage(statement.before))
-    case 'createSchema':
-      return wrap(encodeSchemaMessage(statement.after))
-    case 'createCatalog':
-      return wrap(encodeCatalogMessage(statement.after))
-    case 'dropCatalog':
-      return wrap(encodeCatalogMessage(statement.before))
-    case 'newEpoch': {
-      assert(
-        isCounted(statement.epoch) && statement.serverId.length === SERVER_ID_BYTES,
-        'an epoch has a number and a server',
-      )
-      const body = Buffer.allocUnsafe(1 + varintSize(statement.epoch) + 2 + SERVER_ID_BYTES)
-      body[0] = NEW_EPOCH_TAG
-      const end = writeVarint(body, 1, statement.epoch)
-      body[end] = NEW_EPOCH_SERVER_TAG
-      body[end + 1] = SERVER_ID_BYTES
-      body.set(statement.serverId, end + 2)
-      return body
-    }
-  }
-}
-
-/** A message whose field 1 is the definition. */
-function wrap(definition: Buffer): Buffer {
-  const body = Buffer.allocUnsafe(1 + delimitedSize(definition.length))
-  body[0] = DEFINITION_TAG
-  body.set(definition, writeVarint(body, 1, definition.length))
-  return body
 }
 
 /** Size of the Statement message. */
@@ -177,13 +145,14 @@ export function readStatement(reader: WireReader): Statement {
   let statement: Statement | undefined
   let unknownField = 0
   readMessage(reader, (tag) => {
-    const next = readKind(reader, tag)
-    if (next === undefined) {
+    const kind = KIND_BY_TAG.get(tag)
+    if (kind === undefined) {
       unknownField = tag >>> 3
       if (KIND_FIELDS.has(unknownField)) throw wrongWireType(reader, unknownField, 'Statement')
       reader.skip(tag)
       return
     }
+    const next = readKind(reader, kind)
     if (statement !== undefined) throw reader.corrupt('a statement is of two kinds')
     statement = next
   })
@@ -195,29 +164,9 @@ export function readStatement(reader: WireReader): Statement {
   )
 }
 
-function readKind(reader: WireReader, tag: number): Statement | undefined {
-  switch (tag) {
-    case KIND_TAGS.insert:
-      return readRowChanges(reader, 'insert')
-    case KIND_TAGS.update:
-      return readRowChanges(reader, 'update')
-    case KIND_TAGS.delete:
-      return readRowChanges(reader, 'delete')
-    case KIND_TAGS.createTable:
-      return { kind: 'createTable', after: decodeTableMessage(readDefinition(reader)) }
-    case KIND_TAGS.dropTable:
-      return { kind: 'dropTable', before: decodeTableMessage(readDefinition(reader)) }
-    case KIND_TAGS.createSchema:
-      return { kind: 'createSchema', after: decodeSchemaMessage(readDefinition(reader)) }
-    case KIND_TAGS.createCatalog:
-      return { kind: 'createCatalog', after: decodeCatalogMessage(readDefinition(reader)) }
-    case KIND_TAGS.dropCatalog:
-      return { kind: 'dropCatalog', before: decodeCatalogMessage(readDefinition(reader)) }
-    case KIND_TAGS.newEpoch:
-      return readNewEpoch(reader)
-    default:
-      return undefined
-  }
+function readKind(reader: WireReader, kind: Statement['kind']): Statement {
+  const isOfRows = kind === 'insert' || kind === 'update' || kind === 'delete' || kind === 'rewrite'
+  return isOfRows ? readRowChanges(reader, kind) : readDefinitionStatement(reader, kind)
 }
 
 function readRowChanges(reader: WireReader, kind: RowChanges['kind']): RowChanges {
@@ -248,6 +197,10 @@ function readRowChange(reader: WireReader, kind: RowChanges['kind']): RowChange 
     if (after === undefined || before !== undefined) throw reader.corrupt('an insert has not the row after it alone')
     return key === undefined ? { after } : { key, after }
   }
+  if (kind === 'rewrite') {
+    if (after === undefined || (before ?? key) !== undefined) throw reader.corrupt('a rewrite has not one image alone')
+    return { after }
+  }
   if (before === undefined && key === undefined) throw reader.corrupt(`the ${kind} of a row does not say which`)
   if (kind === 'update') {
     if (after === undefined) throw reader.corrupt('an update lacks the row after it')
@@ -261,28 +214,4 @@ function readRowChange(reader: WireReader, kind: RowChanges['kind']): RowChange 
 function readImage(reader: WireReader): Uint8Array | undefined {
   const image = reader.bytesView()
   return image.length === 0 ? undefined : image
-}
-
-/** The definition inside CreateTable and its kind. */
-function readDefinition(reader: WireReader): Uint8Array {
-  let definition: Uint8Array | undefined
-  readMessage(reader, (tag) => {
-    if (tag !== DEFINITION_TAG) skipUnknown(reader, tag, 1, 'definition statement')
-    else if (definition === undefined) definition = reader.bytesView()
-    else throw reader.corrupt('a definition statement has two definitions')
-  })
-  if (definition === undefined) throw reader.corrupt('a definition statement has no definition')
-  return definition
-}
-
-function readNewEpoch(reader: WireReader): Statement {
-  let epoch = 0
-  let serverId: Uint8Array | undefined
-  readMessage(reader, (tag) => {
-    if (tag === NEW_EPOCH_TAG) epoch = reader.uint32()
-    else if (tag === NEW_EPOCH_SERVER_TAG) serverId = reader.bytesView()
-    else skipUnknown(reader, tag, 2, 'NewEpoch')
-  })
-  if (epoch === 0 || serverId?.length !== SERVER_ID_BYTES) throw reader.corrupt('an epoch lacks its number or server')
-  return { kind: 'newEpoch', epoch: epoch as Epoch, serverId }
 }

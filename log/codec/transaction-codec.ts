@@ -16,10 +16,11 @@
 import assert from 'node:assert/strict'
 import { SEGMENT_BYTES_TARGET } from '../../core/limits.js'
 import { LSN_MAX, type Epoch, type Lsn } from '../../core/position.js'
+import { SERVER_ID_BYTES } from './definition-statement-codec.js'
 import type { Statement, Transaction } from './message.js'
 import { isCounted, isInt64, isUint32 } from './ranges.js'
 import { cutSegments } from './segment.js'
-import { readStatement, SERVER_ID_BYTES, statementSize, writeStatement } from './statement-codec.js'
+import { readStatement, statementSize, writeStatement } from './statement-codec.js'
 import { readStringEntry, stringMapSize, writeStringMap, type StringEntry } from './string-map.js'
 import {
   delimitedSize,

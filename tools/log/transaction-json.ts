@@ -9,7 +9,14 @@ import { CompiledTable } from '../../ddl/compiled-table.js'
 import { formatTableName } from '../../ddl/identifiers.js'
 import { definitionOf } from '../../ddl/table-definition.js'
 import type { JsonValue, Value } from '../../log/codec/column-type.js'
-import type { Statement, TableMessage, Transaction } from '../../log/codec/message.js'
+import type {
+  CatalogMessage,
+  SchemaMessage,
+  Statement,
+  TableChange,
+  TableMessage,
+  Transaction,
+} from '../../log/codec/message.js'
 import { timestampOf } from '../../log/codec/types/timestamp.js'
 import { formatColumnType } from '../../log/codec/types/sql-text.js'
 import type { LogSource, LoggedTable } from './log-source.js'
@@ -49,7 +56,8 @@ export class TransactionJson {
     switch (statement.kind) {
       case 'insert':
       case 'update':
-      case 'delete': {
+      case 'delete':
+      case 'rewrite': {
         const { tableId, tableVersion, rows } = statement
         const table = await this.#source.table(catalogId, tableId, tableVersion)
         const images = rows.map(({ key, before, after }) => ({
@@ -64,21 +72,43 @@ export class TransactionJson {
         return { table: null, tableId, tableVersion, note, rows: images }
       }
       case 'createTable':
-        return definitionJson(statement.after, await this.#definedTable(statement.after))
+        return this.#tableJson(statement.after)
       case 'dropTable':
-        return definitionJson(statement.before, await this.#definedTable(statement.before))
+        return this.#tableJson(statement.before)
+      case 'alterTable':
+      case 'truncateTable': {
+        const { autoIncrement } = statement
+        const change = await this.#changeJson(statement)
+        return autoIncrement === 0n ? change : { ...change, autoIncrement: autoIncrement.toString() }
+      }
+      case 'renameTables':
+        return { tables: await Promise.all(statement.tables.map((change) => this.#changeJson(change))) }
+      case 'createIndex':
+        return this.#changeJson(statement)
+      case 'dropIndex': {
+        const change = await this.#changeJson(statement)
+        return statement.reason === '' ? change : { ...change, reason: statement.reason }
+      }
       case 'createSchema':
       case 'createCatalog':
-        return { id: statement.after.id, name: statement.after.name }
+        return objectJson(statement.after)
+      case 'alterSchema':
+      case 'alterCatalog':
+        return { before: objectJson(statement.before), after: objectJson(statement.after) }
+      case 'dropSchema':
       case 'dropCatalog':
-        return { id: statement.before.id, name: statement.before.name }
+        return objectJson(statement.before)
       case 'newEpoch':
         return { epoch: statement.epoch, serverId: uuidText(statement.serverId) }
     }
   }
 
-  #definedTable(message: TableMessage): Promise<LoggedTable | undefined> {
-    return this.#source.table(message.catalogId, message.id, message.version)
+  async #changeJson({ before, after }: TableChange): Promise<JsonObject> {
+    return { before: await this.#tableJson(before), after: await this.#tableJson(after) }
+  }
+
+  async #tableJson(message: TableMessage): Promise<JsonObject> {
+    return definitionJson(message, await this.#source.table(message.catalogId, message.id, message.version))
   }
 
   #image(name: 'key' | 'before' | 'after', bytes: Uint8Array | undefined, table: LoggedTable | undefined): JsonObject {
@@ -124,12 +154,26 @@ function nameOf({ schema, message }: LoggedTable): string {
 
 function definitionJson(message: TableMessage, table: LoggedTable | undefined): JsonObject {
   const definition = definitionOf(message, table?.schema ?? '', formatColumnType)
+  const building = message.indexes.filter((index) => index.building).map(({ name }) => name)
   return {
     table: table === undefined ? message.name : nameOf(table),
     tableId: message.id,
     tableVersion: message.version,
+    // Of the ids and states that are not in a definition, those that a change can be about.
+    ...(message.storageId === message.id ? {} : { storageId: message.storageId }),
+    ...(building.length === 0 ? {} : { building }),
     // A definition is JSON by nature; its type allows more because users may write values in their embedded form.
     definition: definition as unknown as JsonObject,
+  }
+}
+
+/** A schema or catalog. */
+function objectJson({ id, name, comment, options }: SchemaMessage | CatalogMessage): JsonObject {
+  return {
+    id,
+    name,
+    ...(comment === '' ? {} : { comment }),
+    ...(Object.keys(options).length === 0 ? {} : { options }),
   }
 }
 
