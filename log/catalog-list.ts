@@ -1,18 +1,20 @@
 /**
  * The catalogs of a server in the order of their names, some at a time: what both roles list.
  *
- * The names of one call are those of one LSN; the sizes are those of the newest durable transaction.
+ * The names, comments and options of one call are those of one LSN; the sizes are those of the newest durable transaction.
  */
 import type { Position } from '../core/position.js'
 import { catalogKey, catalogPrefix, keyText, prefixRange } from '../store/keys.js'
 import type { TextRange } from '../store/versions.js'
 import { decodeCatalogMessage } from './codec/definition-codec.js'
-import type { CatalogMessage } from './codec/message.js'
+import type { CatalogMessage, Options } from './codec/message.js'
 import { SnapshotView } from './read-view.js'
 import type { ReplicatedState } from './replicated-state.js'
 
 export interface CatalogListing {
   readonly name: string
+  readonly comment: string
+  readonly options: Options
   readonly tables: number
   readonly rows: number
   /** Keys and images of its rows. */
@@ -50,9 +52,9 @@ export async function listCatalogs(state: ReplicatedState, options: CatalogListO
       rest = page.rest
     }
     const shown = messages.slice(0, limit)
-    const catalogs = shown.map(({ id, name }) => {
+    const catalogs = shown.map(({ id, name, comment, options }) => {
       const { tables, rows, bytes } = state.statistics.durableCatalog(id)
-      return { name, tables, rows, bytes }
+      return { name, comment, options, tables, rows, bytes }
     })
     return { catalogs, next: messages.length > limit ? shown.at(-1)!.name : undefined, position }
   } finally {

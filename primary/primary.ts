@@ -13,11 +13,13 @@ import {
   catalogIdentifier,
 } from '../ddl/identifiers.js'
 import { BackgroundJobs } from '../log/background-jobs.js'
+import type { SchemaMessage } from '../log/codec/message.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { TableNames } from '../log/table-names.js'
 import type { Engine } from '../store/engine.js'
 import { Catalog } from './catalog.js'
+import { type AlterCatalogInput, type CreateCatalogInput, alteredCatalog, catalogParts } from './catalog-definition.js'
 import { indexBuildLeader } from './index-build-leader.js'
 import { CommitLane, type CommitResult } from './commit-lane.js'
 import { type LimitOptions, resolveLimits } from './limit-options.js'
@@ -122,10 +124,11 @@ export class Primary {
 
   /**
    * Makes a catalog with a schema `test`.
-   * @throws ReplogError ALREADY_EXISTS, INVALID_ARGUMENT
+   * @throws ReplogError ALREADY_EXISTS, INVALID_ARGUMENT, INVALID_DEFINITION
    */
-  createCatalog(name: string): Promise<CommitResult> {
+  createCatalog(name: string, input: CreateCatalogInput = {}): Promise<CommitResult> {
     const catalog = catalogIdentifier(name)
+    const parts = catalogParts(input)
     const createdUs = this.#clock.nowUs()
     const { dictionary, ids } = this.state
     return this.lane.commitDefinitions(createdUs, (read) => {
@@ -137,11 +140,33 @@ export class Primary {
       return {
         catalogId: id,
         statements: [
-          { kind: 'createCatalog', after: { id, name, createdUs } },
-          { kind: 'createSchema', after: { id: schemaId, catalogId: id, name: DEFAULT_SCHEMA_NAME, createdUs } },
+          { kind: 'createCatalog', after: { id, name, createdUs, ...parts } },
+          { kind: 'createSchema', after: defaultSchema(schemaId, id, createdUs) },
         ],
       }
     })
+  }
+
+  /**
+   * Changes the comment and the options of a catalog; what is not given stays.
+   * @returns `altered` false when it was like that already: nothing was written
+   * @throws ReplogError NOT_FOUND, INVALID_DEFINITION
+   */
+  alterCatalog(
+    name: string,
+    input: AlterCatalogInput,
+  ): Promise<{ readonly altered: boolean; readonly position: Position }> {
+    const catalog = catalogIdentifier(name)
+    let altered = false
+    return this.lane
+      .commitDefinitions(this.#clock.nowUs(), (read) => {
+        const before = this.state.dictionary.catalog(read, catalog)
+        const after = alteredCatalog(before, input)
+        if (after === undefined) return undefined
+        altered = true
+        return { catalogId: before.id, statements: [{ kind: 'alterCatalog', before, after }] }
+      })
+      .then(({ position }) => ({ altered, position }))
   }
 
   /**
@@ -231,8 +256,11 @@ export class Primary {
       catalogId,
       statements: [
         { kind: 'newEpoch', epoch: EPOCH_FIRST, serverId: identity.serverId },
-        { kind: 'createCatalog', after: { id: catalogId, name: DEFAULT_CATALOG_NAME, createdUs: nowUs } },
-        { kind: 'createSchema', after: { id: schemaId, catalogId, name: DEFAULT_SCHEMA_NAME, createdUs: nowUs } },
+        {
+          kind: 'createCatalog',
+          after: { id: catalogId, name: DEFAULT_CATALOG_NAME, createdUs: nowUs, ...catalogParts({}) },
+        },
+        { kind: 'createSchema', after: defaultSchema(schemaId, catalogId, nowUs) },
       ],
     }))
   }
@@ -247,4 +275,9 @@ export class Primary {
       transaction.expire(this.quotas.beyond(age, transaction.catalog, message))
     }
   }
+}
+
+/** The schema that every catalog begins with. */
+function defaultSchema(id: number, catalogId: number, createdUs: bigint): SchemaMessage {
+  return { id, catalogId, name: DEFAULT_SCHEMA_NAME, createdUs, comment: '', options: {} }
 }

@@ -36,6 +36,7 @@ export function registerReplicaRoutes(app: FastifyInstance, primaryUrl: () => st
 const REFUSED = [
   { method: 'POST', url: '/v1/catalogs/:catalog/transactions', what: 'the transaction', tag: 'transactions' },
   { method: 'POST', url: '/v1/catalogs', what: 'to make a catalog', tag: 'catalogs' },
+  { method: 'PATCH', url: '/v1/catalogs/:catalog', what: 'to change a catalog', tag: 'catalogs' },
   { method: 'DELETE', url: '/v1/catalogs/:catalog', what: 'to drop a catalog', tag: 'catalogs' },
 ] as const
 

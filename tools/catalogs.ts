@@ -1,7 +1,7 @@
-/** `replog catalogs URL`: the catalogs of a server with their sizes. */
+/** `replog catalogs URL`: the catalogs of a server with their sizes, comments and options. */
 import { addJsonFlag } from './flags.js'
 import { DEFAULT_URL, HttpClient, type RemoteCatalog } from './http-client.js'
-import { alignedTable, formatBytes, formatCount } from './table-text.js'
+import { alignedTable, formatBytes, formatCount, oneLine } from './table-text.js'
 import type { Verb } from './verb.js'
 
 interface Options {
@@ -10,7 +10,7 @@ interface Options {
 
 export const verb: Verb<Options> = {
   name: 'catalogs',
-  summary: 'List the catalogs of a server, with tables, rows and bytes',
+  summary: 'List the catalogs of a server, with tables, rows, bytes, comments and options',
   configure(command) {
     addJsonFlag(command).argument('[url]', 'the server', DEFAULT_URL)
   },
@@ -21,12 +21,15 @@ export const verb: Verb<Options> = {
       await terminal.write(`${JSON.stringify(catalogs)}\n`)
       return
     }
-    const rows = catalogs.map(({ name, tables, rows, bytes }) => [
+    const rows = catalogs.map(({ name, tables, rows, bytes, comment, options }) => [
       name,
       formatCount(tables),
       formatCount(rows),
       formatBytes(bytes),
+      oneLine(
+        [...(comment === '' ? [] : [comment]), ...Object.entries(options).map((pair) => pair.join('='))].join('; '),
+      ),
     ])
-    await terminal.write(`${alignedTable([['catalog', 'tables', 'rows', 'bytes'], ...rows])}\n`)
+    await terminal.write(`${alignedTable([['catalog', 'tables', 'rows', 'bytes', 'comment and options'], ...rows])}\n`)
   },
 }

@@ -72,6 +72,18 @@ export function addCatalogFlag(command: Command): Command {
   return command.option('--catalog <name>', 'the catalog', DEFAULT_CATALOG_NAME)
 }
 
+/** Collects `--option KEY=VALUE`, which may be given again; the last of one key wins. */
+export function optionFlag(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('It is KEY=VALUE.')
+  return { ...earlier, [text.slice(0, at)]: text.slice(at + 1) }
+}
+
+/** Collects the values of a flag that may be given again. */
+export function listFlag(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text]
+}
+
 export function addJsonFlag(command: Command): Command {
   return command.option('--json', 'print JSON')
 }

@@ -10,6 +10,7 @@ import { formatTableName } from '../ddl/identifiers.js'
 import type { TableDefinition } from '../ddl/table-definition.js'
 import { CATALOG_LIST_MAX } from '../log/http/bounds.js'
 import type { ServerStatus } from '../log/status.js'
+import type { AlterCatalogInput, CreateCatalogInput } from '../primary/catalog-definition.js'
 import type { StatementInput } from '../primary/statement.js'
 import { jsonText } from './terminal.js'
 
@@ -36,6 +37,8 @@ export type RemoteRow = Readonly<Record<string, unknown>>
 /** A catalog as a server lists it. */
 export interface RemoteCatalog {
   readonly name: string
+  readonly comment: string
+  readonly options: Readonly<Record<string, string>>
   readonly tables: number
   readonly rows: number
   /** Keys and images of its rows. */
@@ -101,8 +104,18 @@ export class HttpClient {
   }
 
   /** @throws ReplogError ALREADY_EXISTS, INVALID_ARGUMENT; UNREACHABLE, after which it may or may not be there */
-  async createCatalog(name: string): Promise<void> {
-    await this.json('/v1/catalogs', { body: jsonText({ name }) })
+  async createCatalog(name: string, input: CreateCatalogInput = {}): Promise<void> {
+    await this.json('/v1/catalogs', { body: jsonText({ name, ...input }) })
+  }
+
+  /**
+   * Changes comment and options of a catalog.
+   * @returns false when it was like that before
+   * @throws ReplogError NOT_FOUND, INVALID_DEFINITION; UNREACHABLE, after which it may or may not be changed
+   */
+  async alterCatalog(name: string, input: AlterCatalogInput): Promise<boolean> {
+    const answer = await this.json(catalogPath(name), { method: 'PATCH', body: jsonText(input) })
+    return (answer as { readonly altered: boolean }).altered
   }
 
   /** @throws ReplogError NOT_FOUND; UNREACHABLE, after which it may or may not be gone */

@@ -24,6 +24,11 @@ function widthOf(text: string): number {
   return [...text].length
 }
 
+/** A text of users in one line: what would move the cursor, or speak to the terminal, is a space. */
+export function oneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+}
+
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
 
 /** 1536 → "1.5 KiB" */

@@ -14,6 +14,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'status', load: async () => (await import('./status.js')).verb },
   { name: 'catalogs', load: async () => (await import('./catalogs.js')).verb },
   { name: 'catalogs create', load: async () => (await import('./catalogs-create.js')).verb },
+  { name: 'catalogs alter', load: async () => (await import('./catalogs-alter.js')).verb },
   { name: 'catalogs drop', load: async () => (await import('./catalogs-drop.js')).verb },
   { name: 'tables', load: async () => (await import('./tables.js')).verb },
   { name: 'proto', load: async () => (await import('./proto.js')).verb },

@@ -1,5 +1,6 @@
 /** Bounds of the HTTP side alone, unit and qualifier last. */
 import assert from 'node:assert/strict'
+import { EXPRESSION_DEPTH_MAX, JSON_DEPTH_MAX } from '../../core/limits.js'
 
 /** How long a read waits for the position it asks for when it names no time, in milliseconds. */
 export const POSITION_WAIT_MS_DEFAULT = 5_000
@@ -19,6 +20,8 @@ export const CATALOG_LIST_MAX = 10_000
 export const PATH_PARAMETER_LENGTH_MAX = 8 * 1024
 /** Longest request line and headers: a prefix and a range of percent-encoded keys fit. */
 export const HEADER_BYTES_MAX = 64 * 1024
+/** Deepest nesting of arrays and objects in a request: what checks it may follow it by recursion. */
+export const JSON_NESTING_MAX = 200
 /** Seconds after which a refusal for want of room may be tried again. */
 export const RETRY_AFTER_SECONDS = 1
 /** Paths longer than this get no "did you mean". */
@@ -26,3 +29,5 @@ export const SUGGESTED_PATH_LENGTH_MAX = 256
 
 assert(POSITION_WAIT_MS_DEFAULT <= POSITION_WAIT_MS_MAX, 'the default wait is allowed')
 assert(PATH_PARAMETER_LENGTH_MAX * 2 <= HEADER_BYTES_MAX, 'a request line holds a catalog and a table')
+assert(JSON_NESTING_MAX >= JSON_DEPTH_MAX + 20, 'a statement holds the deepest value of a JSON column')
+assert(JSON_NESTING_MAX >= EXPRESSION_DEPTH_MAX * 2 + 20, 'a statement holds the deepest expression')

@@ -31,6 +31,8 @@ const LISTING = {
   type: 'object',
   properties: {
     name: { type: 'string' },
+    comment: { type: 'string' },
+    options: { type: 'object', additionalProperties: { type: 'string' } },
     tables: { type: 'integer' },
     rows: { type: 'integer' },
     bytes: { type: 'integer', description: 'Keys and images of its rows.' },
@@ -42,7 +44,7 @@ export function registerCatalogRoutes(app: FastifyInstance, context: HttpContext
     '/v1/catalogs',
     {
       schema: {
-        summary: 'Lists the catalogs with their sizes, a page at a time',
+        summary: 'Lists the catalogs with their comments, options and sizes, a page at a time',
         tags: ['catalogs'],
         querystring: QUERY,
         headers: POSITION_HEADERS,

@@ -1,13 +1,14 @@
 /**
- * JSON as it comes in: strictly UTF-8, and no number that the parser had to turn into infinity.
+ * JSON as it comes in: strictly UTF-8, no number that the parser had to turn into infinity, and not too deep.
  *
  * `JSON.parse` alone would replace bytes that are not UTF-8 and read 1e999 as Infinity, which a DOUBLE column would
- * take: values must not change on their way in.
+ * take: values must not change on their way in. What nests without bound would overflow the stack of what looks at it.
  */
 import { isUtf8 } from 'node:buffer'
 import { ReplogError, messageOf } from '../../core/errors.js'
+import { JSON_NESTING_MAX } from './bounds.js'
 
-/** @throws ReplogError INVALID_ARGUMENT, INVALID_VALUE (a number beyond the range of a double) */
+/** @throws ReplogError INVALID_ARGUMENT (not JSON, or too deep), INVALID_VALUE (a number beyond the range of a double) */
 export function parseJsonBody(bytes: Buffer): unknown {
   if (bytes.length === 0) throw new ReplogError('INVALID_ARGUMENT', 'the body is empty; send a JSON object')
   if (!isUtf8(bytes)) throw new ReplogError('INVALID_ARGUMENT', 'the body is not UTF-8; JSON is sent as UTF-8')
@@ -23,19 +24,29 @@ export function parseJsonText(text: string, what: string): unknown {
     throw new ReplogError('INVALID_ARGUMENT', `${what} is not JSON: ${messageOf(error)}`, { cause: error })
   }
   if (typeof value === 'number') requireFinite(value, what)
-  if (typeof value === 'object' && value !== null) requireFiniteNumbers(value, what)
+  if (typeof value === 'object' && value !== null) checkMembers(value, what)
   return value
 }
 
-/** Walks without recursion, because input nests as deep as it likes. */
-function requireFiniteNumbers(root: object, what: string): void {
-  const pending: object[] = [root]
-  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    const members: readonly unknown[] = Array.isArray(at) ? at : Object.values(at)
-    for (const member of members) {
-      if (typeof member === 'number') requireFinite(member, what)
-      else if (typeof member === 'object' && member !== null) pending.push(member)
+/** Walks level by level and not by recursion, because what comes in nests as deep as it likes. */
+function checkMembers(root: object, what: string): void {
+  let level: readonly object[] = [root]
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > JSON_NESTING_MAX) {
+      throw new ReplogError(
+        'INVALID_ARGUMENT',
+        `${what} has more than ${JSON_NESTING_MAX} arrays and objects inside one another; nest it less deep`,
+      )
     }
+    const inner: object[] = []
+    for (const at of level) {
+      const members: readonly unknown[] = Array.isArray(at) ? at : Object.values(at)
+      for (const member of members) {
+        if (typeof member === 'number') requireFinite(member, what)
+        else if (typeof member === 'object' && member !== null) inner.push(member)
+      }
+    }
+    level = inner
   }
 }
 

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { RowObject } from '../../ddl/compiled-table.js'
 import { valueCodec } from '../../log/codec/type-codecs.js'
+import { JSON_NESTING_MAX } from '../../log/http/bounds.js'
 import { parseJsonText } from '../../log/http/json-body.js'
 import { rowJson, rowsJson, valueJson } from '../../log/http/json.js'
 import { TYPE_SAMPLES } from '../codec/values-arbitraries.js'
@@ -37,7 +38,15 @@ t.test('a number that the parser made infinite is refused wherever it stands', a
   for (const text of ['1e999', '{"a":[{"b":-1e400}]}', `[${'9'.repeat(400)}]`]) {
     t.throws(() => parseJsonText(text, 'the body'), { code: 'INVALID_VALUE' }, text.slice(0, 20))
   }
-  const depth = 100_000
-  t.throws(() => parseJsonText(`${'['.repeat(depth)}1e999${']'.repeat(depth)}`, 'the body'), { code: 'INVALID_VALUE' })
+  t.throws(() => parseJsonText(nested(JSON_NESTING_MAX, '1e999'), 'the body'), { code: 'INVALID_VALUE' })
   t.same(parseJsonText('{"__proto__":1.5e308}', 'the body'), JSON.parse('{"__proto__":1.5e308}'), 'others are kept')
+})
+
+const nested = (depth: number, inner: string): string => `${'['.repeat(depth)}${inner}${']'.repeat(depth)}`
+
+t.test('what nests deeper than the bound is refused before anything follows it by recursion', async (t) => {
+  t.ok(parseJsonText(nested(JSON_NESTING_MAX, ''), 'the body'))
+  for (const depth of [JSON_NESTING_MAX + 1, 100_000]) {
+    t.throws(() => parseJsonText(nested(depth, ''), 'the body'), { code: 'INVALID_ARGUMENT', message: /less deep/ })
+  }
 })

@@ -6,11 +6,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { isReplogError } from '../../core/errors.js'
+import type { CreateCatalogInput } from '../../primary/catalog-definition.js'
 import type { StatementInput } from '../../primary/statement.js'
 import type { HttpClient } from '../http-client.js'
 
 export interface MakeOptions {
   readonly concurrency: number
+  /** Comment and options of each. */
+  readonly catalog?: CreateCatalogInput
   /** Run in each, as one transaction behind its making. */
   readonly statements: readonly StatementInput[]
   /** Goes on where a catalog or its table is there already. */
@@ -53,7 +56,7 @@ export async function makeCatalogs(
 ): Promise<MadeCatalogs> {
   let created = 0
   await forEach(names, options, async (name) => {
-    if (await makeCatalog(client, name, options.ifNotExists)) created++
+    if (await makeCatalog(client, name, options)) created++
     const { statements } = options
     if (statements.length > 0) await unlessLimited(() => client.execute(name, statements))
   })
@@ -61,9 +64,13 @@ export async function makeCatalogs(
 }
 
 /** @returns false when it was there already */
-async function makeCatalog(client: HttpClient, name: string, ifNotExists: boolean): Promise<boolean> {
+async function makeCatalog(
+  client: HttpClient,
+  name: string,
+  { catalog, ifNotExists }: Pick<MakeOptions, 'catalog' | 'ifNotExists'>,
+): Promise<boolean> {
   try {
-    await unlessLimited(() => client.createCatalog(name))
+    await unlessLimited(() => client.createCatalog(name, catalog))
     return true
   } catch (error) {
     if (ifNotExists && isReplogError(error, 'ALREADY_EXISTS')) return false
