@@ -71,7 +71,10 @@ export class CompiledTable {
       this.rows = alike.rows
       this.key = alike.key
       this.keyOrdinals = alike.keyOrdinals
-      this.indexes = alike.indexes.map((index) => ({ ...index, prefix: indexPrefix(message.storageId, index.message.id) }))
+      this.indexes = alike.indexes.map((index) => ({
+        ...index,
+        prefix: indexPrefix(message.storageId, index.message.id),
+      }))
       this.autoIncrement = alike.autoIncrement
       this.checks = alike.checks
       return
@@ -113,6 +116,11 @@ export class CompiledTable {
       message: check,
       holds: compileExpression(check.expression, message.columns),
     }))
+  }
+
+  /** Whether changes of rows concern foreign keys, of this table or of others. */
+  get hasForeignKeys(): boolean {
+    return this.message.foreignKeys.length > 0 || this.message.referencedBy.length > 0
   }
 
   get storageId(): number {
@@ -173,6 +181,57 @@ export class CompiledTable {
         { details: { table: this.message.name, check: message.name } },
       )
     }
+  }
+
+  /** Where the values of columns are in a row. */
+  ordinalsOf(columnIds: readonly number[]): readonly number[] {
+    return columnIds.map((id) => {
+      const ordinal = this.columns.findIndex(({ message }) => message.id === id)
+      if (ordinal < 0)
+        throw new ReplogError('CORRUPT', `table ${this.message.id} has no column ${id}; restore from a peer`)
+      return ordinal
+    })
+  }
+
+  /**
+   * The key that begins with these columns, in this order: the primary key, or an index with all its entries.
+   * @throws ReplogError CORRUPT when there is none, which a foreign key sees to
+   */
+  accessFor(columnIds: readonly number[]): {
+    readonly index: CompiledIndex | undefined
+    readonly tuple: TupleCodec
+    readonly prefix: Buffer
+  } {
+    const begins = (parts: readonly KeyPartMessage[]): boolean =>
+      columnIds.every((id, place) => parts[place]?.columnId === id)
+    if (begins(this.message.primaryKey)) return { index: undefined, tuple: this.key, prefix: this.rowPrefix }
+    const index = this.indexes.find(({ message }) => !message.building && begins(message.parts))
+    if (index !== undefined) return { index, tuple: index.tuple, prefix: index.prefix }
+    throw new ReplogError('CORRUPT', `table ${this.message.id} has no index for a foreign key; restore from a peer`)
+  }
+
+  /**
+   * The store key that exists if and only if a row has these values, none of them NULL, in these columns: those of the
+   * primary key or of a unique index, in any order.
+   */
+  uniqueKeyOf(columnIds: readonly number[], values: readonly Value[]): Buffer {
+    const row = new Array<Value>(this.columns.length).fill(null)
+    this.ordinalsOf(columnIds).forEach((ordinal, place) => (row[ordinal] = values[place]!))
+    const isOver = (parts: readonly KeyPartMessage[]): boolean =>
+      parts.length === columnIds.length && parts.every(({ columnId }) => columnIds.includes(columnId))
+    if (isOver(this.message.primaryKey)) return this.rowKey(row)
+    const index = this.indexes.find(({ message }) => message.unique && !message.building && isOver(message.parts))
+    if (index !== undefined) return index.tuple.encode(index.prefix, row, index.ordinals, undefined)
+    throw new ReplogError('CORRUPT', `table ${this.message.id} has no key for a foreign key; restore from a peer`)
+  }
+
+  /** Whether two rows have the same values in columns that keys can hold. */
+  isSame(left: readonly Value[], right: readonly Value[], ordinals: readonly number[]): boolean {
+    return ordinals.every((ordinal) => {
+      const [one, other] = [left[ordinal], right[ordinal]]
+      if (one instanceof Uint8Array && other instanceof Uint8Array) return Buffer.compare(one, other) === 0
+      return one === other
+    })
   }
 
   /** The store key of the row. */

@@ -8,7 +8,15 @@
 import { ReplogError } from '../core/errors.js'
 import { decodeCatalogMessage, decodeSchemaMessage } from '../log/codec/definition-codec.js'
 import type { CatalogMessage, SchemaMessage } from '../log/codec/message.js'
-import { catalogKey, keyText, schemaKey, tableKey, tablePlaceKey, tableVersionKey } from '../store/keys.js'
+import {
+  catalogKey,
+  keyText,
+  schemaKey,
+  schemaPlaceKey,
+  tableKey,
+  tablePlaceKey,
+  tableVersionKey,
+} from '../store/keys.js'
 import type { CompiledTable } from './compiled-table.js'
 import { type CatalogIdentifier, type SchemaIdentifier, type TableIdentifier, formatTableName } from './identifiers.js'
 import { TableCompiler } from './table-compiler.js'
@@ -83,6 +91,13 @@ export class Dictionary {
     const key = read(place, keyText(place))
     const payload = key && read(key, keyText(key))
     return payload === undefined ? undefined : this.compile(payload)
+  }
+
+  schemaById(read: ReadKey, schemaId: number): SchemaMessage | undefined {
+    const place = schemaPlaceKey(schemaId)
+    const key = read(place, keyText(place))
+    const payload = key && read(key, keyText(key))
+    return payload === undefined ? undefined : decodeSchemaMessage(payload)
   }
 
   /**

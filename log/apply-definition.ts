@@ -12,7 +12,16 @@
  * - every key that a definition makes is deleted by the statement that ends the definition, or by a job that it leaves;
  * - a table's version keys stay: messages of its lifetime are decoded with them.
  */
-import { catalogKey, jobKey, keyText, schemaKey, tableKey, tablePlaceKey, tableVersionKey } from '../store/keys.js'
+import {
+  catalogKey,
+  jobKey,
+  keyText,
+  schemaKey,
+  schemaPlaceKey,
+  tableKey,
+  tablePlaceKey,
+  tableVersionKey,
+} from '../store/keys.js'
 import type { WriteSet } from '../store/write-set.js'
 import type { CompiledTable } from '../ddl/compiled-table.js'
 import type { Effects } from './apply.js'
@@ -44,8 +53,9 @@ export function applyDefinition(statement: DefinitionStatement, effects: Effects
       break
     }
     case 'createSchema': {
-      const { catalogId, name } = statement.after
+      const { id, catalogId, name } = statement.after
       writes.put(schemaKey(catalogId, name), encodeSchemaMessage(statement.after), undefined)
+      writes.put(schemaPlaceKey(id), schemaKey(catalogId, name), undefined)
       break
     }
     case 'alterSchema': {
@@ -56,12 +66,15 @@ export function applyDefinition(statement: DefinitionStatement, effects: Effects
       } else {
         writes.delete(schemaKey(before.catalogId, before.name), payload)
         writes.put(schemaKey(after.catalogId, after.name), encodeSchemaMessage(after), undefined)
+        const place = schemaKey(before.catalogId, before.name)
+        writes.put(schemaPlaceKey(after.id), schemaKey(after.catalogId, after.name), place)
       }
       break
     }
     case 'dropSchema': {
-      const { catalogId, name } = statement.before
+      const { id, catalogId, name } = statement.before
       writes.delete(schemaKey(catalogId, name), encodeSchemaMessage(statement.before))
+      writes.delete(schemaPlaceKey(id), schemaKey(catalogId, name))
       break
     }
     case 'createTable':
@@ -134,7 +147,7 @@ function leaveJobs(before: TableMessage, after: TableMessage | undefined, writes
   }
   if (after === undefined) return
   for (const { id, building } of after.indexes) {
-    if (!building || kept !== undefined && before.indexes.some((index) => index.id === id)) continue
+    if (!building || (kept !== undefined && before.indexes.some((index) => index.id === id))) continue
     const job = { tableId: after.id, version: after.version, ...firstBuildStep }
     writes.put(jobKey(BUILD_JOB, indexJobId(after.storageId, id)), encodeBuildJob(job), undefined)
   }

@@ -20,12 +20,13 @@ import {
   parseJobKey,
   prefixRange,
   rowPrefix,
+  schemaPlaceKey,
   schemaPrefix,
   statsKey,
   tablePlaceKey,
 } from '../store/keys.js'
 import { WriteSet } from '../store/write-set.js'
-import { decodeTableMessage } from './codec/definition-codec.js'
+import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
 import { BUILD_JOB } from './build-job.js'
 import {
   PURGE_CATALOG_JOB,
@@ -142,7 +143,9 @@ export class PurgeRunner {
       writes.delete(tablePlaceKey(id))
       for (const index of indexes) if (index.building) writes.delete(jobKey(BUILD_JOB, indexJobId(storageId, index.id)))
     })
-    await this.#deleteAll(schemaPrefix(catalogId))
+    await this.#deleteAll(schemaPrefix(catalogId), (value, writes) => {
+      writes.delete(schemaPlaceKey(decodeSchemaMessage(value).id))
+    })
     await this.#deleteAll(idempotencyPrefix(catalogId))
     if (this.#stopped) return
     const writes = new WriteSet()

@@ -100,6 +100,13 @@ export class Statistics {
     return highest + 1n
   }
 
+  /** The highest AUTO_INCREMENT value handed out, committed or not. */
+  highestAutoIncrement(storageId: number): bigint {
+    const committed = this.table(storageId).autoIncrement
+    const allocated = this.#autoIncrements.get(storageId) ?? 0n
+    return allocated > committed ? allocated : committed
+  }
+
   /** Reads everything that `count` will need. @throws ReplogError CORRUPT, CLOSED */
   load(effects: Effects, catalogId: number): void {
     this.catalog(catalogId)

@@ -8,13 +8,15 @@ import type { Lsn } from '../core/position.js'
 import type { CompiledTable } from '../ddl/compiled-table.js'
 import type { ReadKey } from '../ddl/dictionary.js'
 import { type CatalogIdentifier, type TableIdentifier, parseTableName } from '../ddl/identifiers.js'
-import { catalogKey, keyText, tableKey } from '../store/keys.js'
+import { catalogKey, keyText, schemaKey, tableKey } from '../store/keys.js'
 import type { ReplicatedState } from './replicated-state.js'
 
 export interface NamedTable {
   readonly table: CompiledTable
   /** The dictionary key under which the definition was read, as text: part of a transaction's read set. */
   readonly definitionText: string
+  /** The same of its schema. */
+  readonly schemaText: string
 }
 
 export interface NamedCatalog {
@@ -52,11 +54,15 @@ export class TableNames {
    * @throws ReplogError NOT_FOUND, INVALID_ARGUMENT
    */
   lookup(catalog: CatalogIdentifier, name: string, asOf: Lsn | undefined, read: ReadKey): NamedTable {
-    if (!this.#holdsFor(asOf)) return named(this.#state.dictionary.table(read, parseTableName(catalog, name)))
+    if (!this.#holdsFor(asOf)) {
+      const identifier = parseTableName(catalog, name)
+      return named(this.#state.dictionary.table(read, identifier), identifier.schema)
+    }
     const cacheName = `${catalog}\0${name}`
     let found = this.#remembered.get(cacheName)
     if (found === undefined) {
-      found = named(this.#findTable(parseTableName(catalog, name), read))
+      const identifier = parseTableName(catalog, name)
+      found = named(this.#findTable(identifier, read), identifier.schema)
       this.#rememberTable(cacheName, found)
     }
     return found
@@ -122,9 +128,13 @@ export class TableNames {
   }
 }
 
-function named(table: CompiledTable): NamedTable {
+function named(table: CompiledTable, schema: string): NamedTable {
   const { catalogId, schemaId, name } = table.message
-  return { table, definitionText: keyText(tableKey(catalogId, schemaId, name)) }
+  return {
+    table,
+    definitionText: keyText(tableKey(catalogId, schemaId, name)),
+    schemaText: keyText(schemaKey(catalogId, schema)),
+  }
 }
 
 function remember<Found>(remembered: Map<string, Found>, name: string, found: Found, most: number): void {

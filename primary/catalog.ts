@@ -5,12 +5,13 @@ import type { Lsn, Position } from '../core/position.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import { CatalogReader } from '../log/catalog-reader.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
-import { findOutcome } from '../log/stored-outcome.js'
+import { type StoredOutcome, findOutcome } from '../log/stored-outcome.js'
 import type { TableNames } from '../log/table-names.js'
 import type { CommitLane } from './commit-lane.js'
 import { checkIdempotencyKey, decodeResults, encodeResults } from './outcome.js'
 import type { Quotas } from './quotas.js'
-import { type PointStatementInput, checkStatement, runPointStatement } from './run-statement.js'
+import { NeedsSnapshot } from './foreign-keys.js'
+import { type PointStatementInput, checkStatement, needsSnapshot, runPointStatement } from './run-statement.js'
 import { Repetition } from './repetition.js'
 import type { StatementInput, StatementResult } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
@@ -102,28 +103,34 @@ export class Catalog extends CatalogReader {
       throw quotas.beyond(statementsMax, this.name, message)
     }
     statements.forEach(checkStatement)
-    if (statements.some(isScan)) {
-      if (options.idempotencyKey !== undefined) {
-        throw new ReplogError(
-          'INVALID_ARGUMENT',
-          'a transaction with an idempotency key cannot hold a scan; scan before it',
-        )
-      }
+    if (options.idempotencyKey !== undefined && statements.some((statement) => 'scan' in statement)) {
+      throw new ReplogError(
+        'INVALID_ARGUMENT',
+        'a transaction with an idempotency key cannot hold a scan; scan before it',
+      )
+    }
+    if (statements.some(needsSnapshot)) return this.#executeOnSnapshot(statements, options)
+    try {
+      const { result, position, replayed } = await this.#context.lane.runOneShot<readonly StatementResult[]>({
+        catalog: this.name,
+        sizeBytes: options.sizeBytes ?? statements.length * ONE_SHOT_STATEMENT_BYTES,
+        annotations: options.annotations,
+        idempotencyKey: options.idempotencyKey,
+        execute: (body) => runAll(body, statements),
+        encode: encodeResults,
+        decode: decodeResults,
+      })
+      return { lsn: position.lsn, position, replayed, results: result }
+    } catch (error) {
+      if (!(error instanceof NeedsSnapshot)) throw error
       return this.#executeOnSnapshot(statements, options)
     }
-    const { result, position, replayed } = await this.#context.lane.runOneShot<readonly StatementResult[]>({
-      catalog: this.name,
-      sizeBytes: options.sizeBytes ?? statements.length * ONE_SHOT_STATEMENT_BYTES,
-      annotations: options.annotations,
-      idempotencyKey: options.idempotencyKey,
-      execute: (body) => runAll(body, statements),
-      encode: encodeResults,
-      decode: decodeResults,
-    })
-    return { lsn: position.lsn, position, replayed, results: result }
   }
 
-  async #executeOnSnapshot(statements: readonly StatementInput[], options: TransactionOptions): Promise<ExecuteResult> {
+  async #executeOnSnapshot(statements: readonly StatementInput[], options: ExecuteOptions): Promise<ExecuteResult> {
+    const { idempotencyKey } = options
+    const first = idempotencyKey === undefined ? undefined : await this.#firstOutcome(idempotencyKey)
+    if (first !== undefined) return replayOf(first)
     const repetition = new Repetition(this.#context, TRANSACTION_ATTEMPTS_MAX)
     let { priority } = options
     for (;;) {
@@ -147,7 +154,9 @@ export class Catalog extends CatalogReader {
             throw withStatement(error, ordinal)
           }
         }
-        const { position } = await transaction.commit()
+        const committed = await transaction.commitWith({ idempotencyKey }, () => encodeResults(results))
+        const { position, outcome } = committed
+        if (committed.replayed && outcome !== undefined) return replayOf({ position, outcome })
         return { lsn: position.lsn, position, replayed: false, results }
       } catch (error) {
         transaction.rollback()
@@ -162,13 +171,22 @@ export class Catalog extends CatalogReader {
    */
   async outcome(idempotencyKey: string): Promise<{ readonly position: Position } | undefined> {
     if (idempotencyKey === undefined) throw new ReplogError('INVALID_ARGUMENT', 'an idempotency key is a text')
+    const first = await this.#firstOutcome(idempotencyKey)
+    return first === undefined ? undefined : { position: first.position }
+  }
+
+  async #firstOutcome(idempotencyKey: string): Promise<StoredOutcome | undefined> {
     checkIdempotencyKey(idempotencyKey)
     const { state, names } = this.#context
     const { id } = names.lookupCatalog(this.name, state.head.lsn, state.readNewest)
     const first = findOutcome(state.readNewest, state.trimFloor, id, idempotencyKey)
     await state.whenDurable(state.head.lsn)
-    return first === undefined ? undefined : { position: first.position }
+    return first
   }
+}
+
+function replayOf({ position, outcome }: StoredOutcome): ExecuteResult {
+  return { lsn: position.lsn, position, replayed: true, results: decodeResults(outcome) }
 }
 
 function runAll(body: TransactionBody, statements: readonly StatementInput[]): StatementResult[] {
@@ -186,10 +204,6 @@ function runAll(body: TransactionBody, statements: readonly StatementInput[]): S
       throw withStatement(error, ordinal)
     }
   })
-}
-
-function isScan(statement: StatementInput): boolean {
-  return 'scan' in statement
 }
 
 function withStatement(error: unknown, ordinal: number): unknown {

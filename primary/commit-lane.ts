@@ -33,7 +33,8 @@ import { ROW_PREFIX } from '../store/keys.js'
 import { type Annotations, checkAnnotations } from './annotations.js'
 import type { LockOwner, LockTable } from './lock-table.js'
 import { sizeWith } from './catalog-growth.js'
-import { LockedRow } from './locked-row.js'
+import { NeedsSnapshot } from './foreign-keys.js'
+import { LockedRow, requireUnlocked } from './locked-row.js'
 import { checkIdempotencyKey } from './outcome.js'
 import type { Quotas } from './quotas.js'
 import type { ReadSet } from './read-set.js'
@@ -44,6 +45,8 @@ export interface CommitResult {
   readonly position: Position
   /** True when its idempotency key had been used: nothing was done, and the position is that of the first. */
   readonly replayed: boolean
+  /** When it is: what the first answered. */
+  readonly outcome?: Buffer | undefined
 }
 
 /** A transaction that ran on a snapshot and wants to commit. */
@@ -54,6 +57,8 @@ export interface Candidate {
   readonly isolation: 'serializable' | 'snapshot'
   readonly annotations: Annotations | undefined
   readonly idempotencyKey: string | undefined
+  /** For an idempotency key: what the transaction answers. */
+  readonly outcome: Buffer | undefined
 }
 
 /** A transaction that runs whole in the lane. */
@@ -127,7 +132,7 @@ export class CommitLane {
    * @throws LockedRow when another transaction holds the lock of a row that this one writes
    */
   async commit(candidate: Candidate): Promise<CommitResult> {
-    const { owner, body, reads, isolation, annotations, idempotencyKey } = candidate
+    const { owner, body, reads, isolation, annotations, idempotencyKey, outcome } = candidate
     checkAnnotations(annotations)
     checkIdempotencyKey(idempotencyKey)
     return this.#enter(body.bytes, (resolve, reject) => {
@@ -135,7 +140,7 @@ export class CommitLane {
       const first = this.#firstOutcome(body.catalogId, idempotencyKey)
       if (first !== undefined) {
         this.#afterHead(() => {
-          resolve({ position: first.position, replayed: true })
+          resolve({ position: first.position, replayed: true, outcome: first.outcome })
         }, reject)
         return
       }
@@ -160,7 +165,7 @@ export class CommitLane {
         return
       }
       const { catalogId, startUs, statements, effects } = body
-      this.#order({ catalogId, startUs, statements, effects, annotations, idempotencyKey }, resolve, reject)
+      this.#order({ catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome }, resolve, reject)
       this.#locks.release(owner)
     })
   }
@@ -168,6 +173,7 @@ export class CommitLane {
   /**
    * Runs a transaction whole, on the newest state. Resolves with what `execute` returned when all of it is durable.
    * Where it would write a row that a transaction has locked, it waits in line for the lock, and runs while it holds it.
+   * @throws NeedsSnapshot when it cannot run in one step, with nothing done
    * @throws whatever `execute` throws, with nothing committed; COMMIT_UNKNOWN; LOCK_TIMEOUT; DISK_FULL, LIMIT
    */
   async runOneShot<Result>(oneShot: OneShot<Result>): Promise<OneShotResult<Result>> {
@@ -221,10 +227,11 @@ export class CommitLane {
         return
       }
       result = oneShot.execute(body)
+      body.foreignKeys.requireTargets()
       this.#requireRoom(body)
       if (idempotencyKey !== undefined) outcome = oneShot.encode(result)
     } catch (error) {
-      if (error instanceof LockedRow) throw error
+      if (error instanceof LockedRow || error instanceof NeedsSnapshot) throw error
       // The refusal may rest on rows that are not durable yet.
       this.#afterHead(() => {
         reject(error)
@@ -262,8 +269,9 @@ export class CommitLane {
         locks.size === 0
           ? undefined
           : (text) => {
-              if (locks.isHeldByOther(text, turn)) throw new LockedRow(text)
+              requireUnlocked(locks, text, turn)
             },
+      noteExisting: undefined,
       quotas: this.#quotas,
       staged: undefined,
       startUs: this.#clock.nowUs(),
@@ -293,11 +301,9 @@ export class CommitLane {
     if (locks.size === 0) return
     const { keys, texts } = body.effects.writes
     for (let ordinal = 0; ordinal < keys.length; ordinal++) {
-      if (keys[ordinal]![0] === ROW_PREFIX && locks.isHeldByOther(texts[ordinal]!, owner)) {
-        throw new LockedRow(texts[ordinal]!)
-      }
+      if (keys[ordinal]![0] === ROW_PREFIX) requireUnlocked(locks, texts[ordinal]!, owner)
     }
-    for (const text of body.deferred.texts()) if (locks.isHeldByOther(text, owner)) throw new LockedRow(text)
+    for (const text of body.deferred.texts()) requireUnlocked(locks, text, owner)
   }
 
   /**

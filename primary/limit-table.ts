@@ -14,6 +14,7 @@ import {
   CATALOG_TRANSACTIONS_MAX,
   COMMIT_QUEUE_BYTES_MAX,
   HTTP_BODY_BYTES_MAX,
+  INDEX_BUILD_ROWS_DEFAULT,
   RECENT_VERSIONS_BYTES_MAX,
   SERVER_CONNECTIONS_MAX,
   SERVER_CURSORS_MAX,
@@ -87,6 +88,14 @@ export const LIMITS = {
     code: 'TRANSACTION_TOO_LARGE',
     bounds: 'Statements of one transaction, one-shot or interactive; the pages of a cursor count as well.',
     effect: 'The statement does nothing; the transaction stays open.',
+  },
+  indexBuildRows: {
+    unit: 'rows',
+    defaults: { server: INDEX_BUILD_ROWS_DEFAULT, catalog: NONE },
+    most: TRANSACTION_ROWS_MAX,
+    code: undefined,
+    bounds: 'Rows of a table on which an index is made inside of the transaction.',
+    effect: 'A job makes the index after the commit; until then it cannot be read through.',
   },
   oneShotStatements: {
     unit: 'statements',

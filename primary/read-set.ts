@@ -18,6 +18,10 @@ export class ReadSet {
   readonly #ranges: TextRange[] = []
   /** Dictionary keys of the tables used. */
   readonly #definitions = new Set<string>()
+  /** Keys whose existence a constraint rests on; their values may change. */
+  readonly #existing = new Set<string>()
+  /** Ranges whose content a constraint or a definition rests on, under every isolation. */
+  readonly #requiredRanges: TextRange[] = []
 
   constructor(snapshot: Snapshot) {
     this.#snapshot = snapshot
@@ -37,6 +41,18 @@ export class ReadSet {
     this.#definitions.add(text)
   }
 
+  /** A key that exists and must still exist at the commit, whatever its value is then. */
+  noteExisting(text: string): void {
+    this.#existing.add(text)
+    if (this.#existing.size > TRANSACTION_READS_MAX) throw tooManyReads()
+  }
+
+  /** A range that must be the same at the commit even where the isolation lets reads change. */
+  noteRequiredRange(range: TextRange): void {
+    this.#requiredRanges.push(range)
+    if (this.#requiredRanges.length > TRANSACTION_READS_MAX) throw tooManyReads()
+  }
+
   /** From now on everything was read at a later snapshot, at which it was validated. */
   rebase(snapshot: Snapshot): void {
     this.#snapshot = snapshot
@@ -50,6 +66,7 @@ export class ReadSet {
   validateWrites(versions: RecentVersions, head: Lsn, texts: readonly string[]): void {
     if (this.#snapshot.lsn === head) return
     this.#validateDefinitions(versions)
+    this.#validateConstraints(versions)
     this.#validateKeys(versions, texts)
   }
 
@@ -58,6 +75,7 @@ export class ReadSet {
     const snapshot = this.#snapshot
     if (snapshot.lsn === head) return
     this.#validateDefinitions(versions)
+    this.#validateConstraints(versions)
     this.#validateKeys(versions, this.#keys)
     for (const range of this.#ranges) {
       if (versions.rangeChangedSince(range, snapshot)) throw conflict()
@@ -67,6 +85,16 @@ export class ReadSet {
   #validateDefinitions(versions: RecentVersions): void {
     for (const text of this.#definitions) {
       if (versions.changedSince(text, this.#snapshot)) throw schemaChanged()
+    }
+  }
+
+  #validateConstraints(versions: RecentVersions): void {
+    const snapshot = this.#snapshot
+    for (const text of this.#existing) {
+      if (versions.changedSince(text, snapshot) && versions.newest(text)?.value === undefined) throw conflict()
+    }
+    for (const range of this.#requiredRanges) {
+      if (versions.rangeChangedSince(range, snapshot)) throw conflict()
     }
   }
 

@@ -1,15 +1,65 @@
-/** Runs a statement that touches single rows or definitions; scans are asynchronous and run elsewhere. */
+/**
+ * Runs a statement by its name. Those that touch single rows or definitions alone run at once; those that look at the rows
+ * of a whole table take their time; scans and locks run elsewhere.
+ */
 import { ReplogError } from '../core/errors.js'
 import { nearest } from '../ddl/nearest.js'
 import type { StatementInput, StatementResult } from './statement.js'
+import type { TableChanges } from './table-changes.js'
 import type { TransactionBody } from './transaction-body.js'
 
-export type PointStatementInput = Exclude<
-  StatementInput,
-  { readonly scan: unknown } | { readonly getForUpdate: unknown }
->
+type Named<Name extends string> = Name extends string
+  ? Extract<StatementInput, { readonly [Key in Name]: unknown }>
+  : never
 
-const NAMES = ['insert', 'update', 'delete', 'get', 'scan', 'check', 'createTable', 'dropTable'] as const
+/** The statements of `TableChanges`. */
+export type TableChangeInput = Named<(typeof TABLE_CHANGES)[number]>
+
+export type PointStatementInput = Exclude<StatementInput, TableChangeInput | Named<'scan' | 'getForUpdate'>>
+
+const TABLE_CHANGES = ['createTableAs', 'alterTable', 'truncateTable', 'createIndex', 'dropSchema'] as const
+
+const NAMES = [
+  'insert',
+  'update',
+  'delete',
+  'get',
+  'scan',
+  'check',
+  'createTable',
+  'createTableAs',
+  'alterTable',
+  'renameTables',
+  'truncateTable',
+  'dropTable',
+  'createIndex',
+  'dropIndex',
+  'createSchema',
+  'alterSchema',
+  'dropSchema',
+] as const
+
+export function isTableChange(statement: StatementInput): statement is TableChangeInput {
+  return TABLE_CHANGES.some((name) => name in statement)
+}
+
+/** Whether a one-shot transaction with the statement runs on a snapshot instead of in the lane. */
+export function needsSnapshot(statement: StatementInput): boolean {
+  return 'scan' in statement || isTableChange(statement)
+}
+
+export async function runTableChange(
+  changes: TableChanges,
+  body: TransactionBody,
+  statement: TableChangeInput,
+): Promise<StatementResult> {
+  body.countStatement()
+  if ('createTableAs' in statement) return changes.createTableAs(statement.createTableAs)
+  if ('alterTable' in statement) return changes.alterTable(statement.alterTable)
+  if ('truncateTable' in statement) return changes.truncateTable(statement.truncateTable)
+  if ('createIndex' in statement) return changes.createIndex(statement.createIndex)
+  return changes.dropSchema(statement.dropSchema)
+}
 
 /** @throws ReplogError INVALID_ARGUMENT for an unknown statement, and whatever the statement throws */
 export function runPointStatement(body: TransactionBody, statement: PointStatementInput): StatementResult {
@@ -21,8 +71,18 @@ export function runPointStatement(body: TransactionBody, statement: PointStateme
     body.check(statement.check)
     return { checked: true }
   }
-  if ('createTable' in statement) return body.createTable(statement.createTable)
-  if ('dropTable' in statement) return body.dropTable(statement.dropTable)
+  return runDefinition(body, statement)
+}
+
+function runDefinition(body: TransactionBody, statement: PointStatementInput): StatementResult {
+  const { definitions } = body
+  body.countStatement()
+  if ('createTable' in statement) return definitions.createTable(statement.createTable)
+  if ('renameTables' in statement) return definitions.renameTables(statement.renameTables)
+  if ('dropTable' in statement) return definitions.dropTable(statement.dropTable)
+  if ('dropIndex' in statement) return definitions.dropIndex(statement.dropIndex)
+  if ('createSchema' in statement) return definitions.createSchema(statement.createSchema)
+  if ('alterSchema' in statement) return definitions.alterSchema(statement.alterSchema)
   throw new ReplogError('INVALID_ARGUMENT', `a statement is an object with one of the keys ${NAMES.join(', ')}`)
 }
 

@@ -15,28 +15,21 @@ import { ReplogError } from '../core/errors.js'
 import type { Lsn } from '../core/position.js'
 import type { CompiledIndex, CompiledTable, DefaultSource, RowObject } from '../ddl/compiled-table.js'
 import type { ReadKey } from '../ddl/dictionary.js'
-import {
-  type CatalogIdentifier,
-  DEFAULT_SCHEMA_NAME,
-  checkName,
-  formatTableName,
-  parseTableName,
-} from '../ddl/identifiers.js'
-import { type TableDefinition, requireDefinition, tableMessageOf } from '../ddl/table-definition.js'
-import { Effects, applyDefinition, applyRowChange } from '../log/apply.js'
-import type { Row } from '../log/codec/column-type.js'
+import type { CatalogIdentifier } from '../ddl/identifiers.js'
+import { Effects, applyRowChange } from '../log/apply.js'
+import { applyDefinition, definitionText } from '../log/apply-definition.js'
+import type { Row, Value } from '../log/codec/column-type.js'
 import type { DefinitionStatement, RowChange, RowChanges, Statement } from '../log/codec/message.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { TableNames } from '../log/table-names.js'
-import { ROW_PREFIX, keyText } from '../store/keys.js'
+import { ROW_PREFIX, keyText, tablePlaceKey } from '../store/keys.js'
 import { Assignments } from './assignment.js'
-import type { CheckInput, CreateTableInput, DropTableInput, InsertInput, KeyInput, UpdateInput } from './statement.js'
+import { Definitions } from './definitions.js'
+import { ForeignKeys } from './foreign-keys.js'
+import type { CheckInput, InsertInput, KeyInput, UpdateInput } from './statement.js'
 import { type DeferredUpdate, DeferredUpdates } from './deferred-updates.js'
 import { equalValues } from './equal-values.js'
 import type { Holding, Quotas } from './quotas.js'
-
-/** Stands for the id of a table whose definition is still being checked. */
-const PROVISIONAL_TABLE_ID = 0xffff_ffff
 
 export interface BodyContext {
   readonly state: ReplicatedState
@@ -48,8 +41,10 @@ export interface BodyContext {
   readonly peek: ReadKey | undefined
   /** The LSN of the committed state, or undefined for the newest. */
   readonly asOf: Lsn | undefined
-  /** Told the dictionary key of every table that is used. */
+  /** Told the dictionary key of every table, schema and catalog that is used. */
   readonly noteDefinition: ((text: string) => void) | undefined
+  /** Told every key that a foreign key needs to exist; undefined in the lane. */
+  readonly noteExisting: ((text: string) => void) | undefined
   /** Called with the key of a row before it is written; throws when the lane must wait for its lock. */
   readonly beforeWrite: ((text: string) => void) | undefined
   readonly quotas: Quotas
@@ -69,12 +64,15 @@ export interface BodyMark {
   readonly definitions: number
   readonly autoIncrement: ReadonlyMap<number, bigint> | undefined
   readonly deferred: number
+  readonly foreignKeys: { readonly referring: number; readonly abandoned: number }
 }
 
 export class TransactionBody {
   readonly statements: Statement[] = []
   readonly effects = new Effects()
   readonly deferred = new DeferredUpdates()
+  readonly definitions: Definitions
+  readonly foreignKeys: ForeignKeys
   readonly catalogId: number
   readonly startUs: bigint
   readonly #context: BodyContext
@@ -82,6 +80,8 @@ export class TransactionBody {
   #resultBytes = 0
   #rows = 0
   #bytes = 0
+  /** Targets and sources of foreign keys, by id, while no definition changes here. */
+  readonly #tablesById = new Map<number, CompiledTable>()
   /** Statements so far, undone ones included: what they read stays in memory. */
   #statementCount = 0
 
@@ -92,11 +92,24 @@ export class TransactionBody {
     const named = names.lookupCatalog(catalog, context.asOf ?? context.state.head.lsn, base)
     noteDefinition?.(named.definitionText)
     this.catalogId = named.id
+    this.definitions = new Definitions(this, context)
+    this.foreignKeys = new ForeignKeys({
+      tableById: (id) => this.#tableById(id),
+      findTable: (id) => this.#findTable(id),
+      peek: (key, text) => this.peek(key, text),
+      noteExisting: (text) => {
+        if (this.effects.writes.lastIndexOf(text) < 0) context.noteExisting?.(text)
+      },
+      isOneShot: context.peek === undefined,
+    })
     this.#defaults = {
       nowUs: context.startUs,
       uuid: randomUUID,
       nextAutoIncrement: (table) =>
-        context.state.statistics.nextAutoIncrement(table.id, this.effects.autoIncrement?.get(table.id) ?? 0n),
+        context.state.statistics.nextAutoIncrement(
+          table.storageId,
+          this.effects.autoIncrement?.get(table.storageId) ?? 0n,
+        ),
     }
   }
 
@@ -128,10 +141,34 @@ export class TransactionBody {
     return this.#context.base(key, text)
   }
 
+  /** The same, not recorded as read: for what is noted in another way. */
+  readonly peek: ReadKey = (key, text) => {
+    const { writes } = this.effects
+    const ordinal = writes.length > 0 ? writes.lastIndexOf(text) : -1
+    return ordinal >= 0 ? writes.afters[ordinal] : (this.#context.peek ?? this.#context.base)(key, text)
+  }
+
   /** The table that a statement uses. @throws ReplogError NOT_FOUND, TRANSACTION_TOO_LARGE */
   table(name: string): CompiledTable {
-    this.#countStatement()
+    this.countStatement()
     return this.#table(name)
+  }
+
+  #tableById(id: number): CompiledTable {
+    const table = this.#findTable(id)
+    if (table !== undefined) return table
+    throw new ReplogError('CORRUPT', `a foreign key names table ${id}, which does not exist; restore from a peer`)
+  }
+
+  #findTable(id: number): CompiledTable | undefined {
+    let table = this.#tablesById.get(id)
+    if (table !== undefined) return table
+    table = this.#context.state.dictionary.tableById(this.peek, id)
+    this.#context.noteDefinition?.(keyText(tablePlaceKey(id)))
+    if (table === undefined) return undefined
+    this.#context.noteDefinition?.(definitionText(table))
+    this.#tablesById.set(id, table)
+    return table
   }
 
   #table(name: string): CompiledTable {
@@ -140,6 +177,7 @@ export class TransactionBody {
     const lookupAt = this.effects.definitions === undefined ? (asOf ?? newest) : undefined
     const named = names.lookup(catalog, name, lookupAt, this.read)
     noteDefinition?.(named.definitionText)
+    noteDefinition?.(named.schemaText)
     return named.table
   }
 
@@ -149,10 +187,7 @@ export class TransactionBody {
     this.#atomically(() => {
       for (const values of input.rows) {
         const row = table.newRow(values, this.#defaults)
-        const key = table.rowKey(row)
-        this.#requireAbsent(table, key, row)
-        for (const index of table.indexes) this.#requireUnique(table, index, row, key, undefined, undefined)
-        this.#stage('insert', table, { after: table.rows.encode(row), afterRow: row })
+        this.addRow('insert', table, row)
         if (table.autoIncrement !== undefined) chosen.push(BigInt(row[table.autoIncrement.ordinal] as number | bigint))
       }
     })
@@ -228,44 +263,37 @@ export class TransactionBody {
     }
   }
 
-  createTable(input: CreateTableInput): { created: boolean } {
-    this.#countStatement()
-    const { state, catalog } = this.#context
-    const definition: TableDefinition = input.table
-    requireDefinition(definition)
-    const schemaName = definition.schema === undefined ? DEFAULT_SCHEMA_NAME : checkName('schema', definition.schema)
-    const identifier = { catalog, schema: schemaName, table: checkName('table', definition.name) }
-    const schema = state.dictionary.schema(this.read, identifier)
-    const existing = state.dictionary.findTable(this.read, identifier)
-    if (existing !== undefined) {
-      if (input.ifNotExists === true) return { created: false }
-      throw new ReplogError('ALREADY_EXISTS', `table ${formatTableName(identifier)} exists already`)
+  /** Deletes the row under a key, or sets columns of it, because a row that it refers to is gone. */
+  cascade(table: CompiledTable, key: Buffer, set: ReadonlyMap<number, Value> | undefined): void {
+    const text = keyText(key)
+    const before = this.#readRow(key, text)
+    if (before === undefined) return
+    const beforeRow = table.rows.decode(before)
+    if (set === undefined) {
+      this.#stage('delete', table, { before, beforeRow })
+      return
     }
-    // Checked with a provisional id first: a definition that is refused uses none up.
-    const place = { id: PROVISIONAL_TABLE_ID, catalogId: schema.catalogId, schemaId: schema.id, nowUs: this.startUs }
-    const message = tableMessageOf(definition, place)
-    this.#define({ kind: 'createTable', after: { ...message, id: state.ids.allocate('table') } })
-    return { created: true }
+    const afterRow = table.withValues(
+      beforeRow,
+      [...set].map(([ordinal, value]) => [table.columns[ordinal]!, value] as const),
+    )
+    this.#stageRow(table, before, beforeRow, afterRow)
   }
 
-  dropTable(input: DropTableInput): { dropped: boolean } {
-    this.#countStatement()
-    const { state, catalog } = this.#context
-    const identifier = parseTableName(catalog, input.table)
-    if (input.ifExists === true) {
-      const schema = state.dictionary.catalog(this.read, catalog)
-      if (state.dictionary.findSchema(this.read, schema.id, identifier.schema) === undefined) return { dropped: false }
-      if (state.dictionary.findTable(this.read, identifier) === undefined) return { dropped: false }
-    }
-    const table = state.dictionary.table(this.read, identifier)
-    this.materializeDeferred(table)
-    this.#define({ kind: 'dropTable', before: table.message })
-    return { dropped: true }
+  /** A row that was not there: an insert's, or one that a change of the definition rewrites. */
+  addRow(kind: 'insert' | 'rewrite', table: CompiledTable, row: Row): void {
+    table.requireChecks(row)
+    const key = table.rowKey(row)
+    this.#requireAbsent(table, key, row)
+    for (const index of table.indexes) this.#requireUnique(table, index, row, key, undefined, undefined)
+    this.#stage(kind, table, { after: table.rows.encode(row), afterRow: row })
   }
 
-  /** A definition statement that the server itself makes. */
+  /** Adds a definition statement, in the order of the statements. */
   define(statement: DefinitionStatement): void {
-    this.#define(statement)
+    applyDefinition(statement, this.effects)
+    this.statements.push(statement)
+    this.#tablesById.clear()
   }
 
   /**
@@ -303,6 +331,7 @@ export class TransactionBody {
       definitions: definitions?.length ?? 0,
       autoIncrement: autoIncrement && new Map(autoIncrement),
       deferred: this.deferred.mark(),
+      foreignKeys: this.foreignKeys.mark(),
     }
   }
 
@@ -320,6 +349,8 @@ export class TransactionBody {
     else if (effects.definitions !== undefined) effects.definitions.length = mark.definitions
     effects.autoIncrement = mark.autoIncrement && new Map(mark.autoIncrement)
     this.deferred.undoTo(mark.deferred)
+    this.foreignKeys.undoTo(mark.foreignKeys)
+    this.#tablesById.clear()
     this.#context.staged?.resize(this.bytes)
   }
 
@@ -372,7 +403,11 @@ export class TransactionBody {
 
   #stageUpdate(table: CompiledTable, before: Buffer, assignments: Assignments): void {
     const beforeRow = table.rows.decode(before)
-    const afterRow = assignments.apply(table, beforeRow)
+    this.#stageRow(table, before, beforeRow, assignments.apply(table, beforeRow))
+  }
+
+  #stageRow(table: CompiledTable, before: Buffer, beforeRow: Row, afterRow: Row): void {
+    table.requireChecks(afterRow)
     const beforeKey = table.rowKey(beforeRow)
     const afterKey = table.rowKey(afterRow)
     if (!beforeKey.equals(afterKey)) this.#requireAbsent(table, afterKey, afterRow)
@@ -403,12 +438,17 @@ export class TransactionBody {
   #stage(kind: RowChanges['kind'], table: CompiledTable, change: RowChange): void {
     const { writes } = this.effects
     const from = writes.length
-    applyRowChange(kind, change, table, this.effects)
+    if (table.message.rowImage === 'MINIMAL') change = withoutBefore(table, change)
+    applyRowChange(kind, change, table, this.effects, { get: this.read })
     const { beforeWrite } = this.#context
     if (beforeWrite !== undefined) {
       for (let ordinal = from; ordinal < writes.length; ordinal++) {
         if (writes.keys[ordinal]![0] === ROW_PREFIX) beforeWrite(writes.texts[ordinal]!)
       }
+    }
+    if (kind !== 'rewrite' && table.hasForeignKeys) {
+      const { afterRow } = change
+      this.foreignKeys.noteChange(table, change.beforeRow, afterRow, afterRow && table.rowKey(afterRow))
     }
     const last = this.#lastRowChanges()
     if (last?.kind === kind && last.tableId === table.id && last.tableVersion === table.version) {
@@ -417,7 +457,8 @@ export class TransactionBody {
       this.statements.push({ kind, tableId: table.id, tableVersion: table.version, rows: [change] })
     }
     this.#rows++
-    this.#bytes += (change.before?.length ?? 0) + (change.after?.length ?? 0)
+    this.#bytes += (change.before ?? change.storedBefore)?.length ?? 0
+    this.#bytes += change.after?.length ?? 0
     this.#requireWithinBounds()
     this.#context.staged?.resize(this.bytes)
   }
@@ -435,7 +476,8 @@ export class TransactionBody {
     }
   }
 
-  #countStatement(): void {
+  /** @throws ReplogError TRANSACTION_TOO_LARGE */
+  countStatement(): void {
     const { quotas, catalog } = this.#context
     const statements = quotas.bound('transactionStatements')
     if (this.#statementCount >= statements.value) {
@@ -444,11 +486,13 @@ export class TransactionBody {
     }
     this.#statementCount++
   }
+}
 
-  #define(statement: DefinitionStatement): void {
-    applyDefinition(statement, this.effects)
-    this.statements.push(statement)
-  }
+/** The change with the key in the place of the whole row before. */
+function withoutBefore(table: CompiledTable, change: RowChange): RowChange {
+  if (change.before === undefined || change.beforeRow === undefined) return change
+  const { before, ...rest } = change
+  return { ...rest, key: table.rows.encodePart(change.beforeRow, table.keyOrdinals), storedBefore: before }
 }
 
 function duplicate(table: CompiledTable, what: string, ordinals: readonly number[], row: Row): ReplogError {

@@ -1,20 +1,24 @@
 /** A snapshot with a transaction's own writes above it; notes every range that it is asked for. */
 import { type SnapshotView, type View, type ViewPage, mergeEntries } from '../log/read-view.js'
 import type { TextRange } from '../store/versions.js'
-import type { ReadSet } from './read-set.js'
 import type { TransactionBody } from './transaction-body.js'
 
 export class TransactionView implements View {
   readonly #base: SnapshotView
   readonly #body: TransactionBody
-  readonly #reads: ReadSet
+  readonly #noteRange: (range: TextRange) => void
   readonly #requireOpen: () => void
 
   /** `requireOpen` throws when the transaction has ended, which it may while a page is read. */
-  constructor(base: SnapshotView, body: TransactionBody, reads: ReadSet, requireOpen: () => void) {
+  constructor(
+    base: SnapshotView,
+    body: TransactionBody,
+    noteRange: (range: TextRange) => void,
+    requireOpen: () => void,
+  ) {
     this.#base = base
     this.#body = body
-    this.#reads = reads
+    this.#noteRange = noteRange
     this.#requireOpen = requireOpen
   }
 
@@ -27,7 +31,7 @@ export class TransactionView implements View {
     this.#requireOpen()
     const page = await this.#base.page(range, entriesMax, reverse, this.#requireOpen)
     const covered = page.rest === undefined ? range : coveredOf(range, page.rest, reverse)
-    this.#reads.noteRange(covered)
+    this.#noteRange(covered)
     const entries = mergeEntries(page.entries, this.#ownChanges(covered), reverse)
     return { entries, rest: page.rest }
   }

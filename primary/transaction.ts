@@ -8,26 +8,46 @@
 import { ReplogError, isReplogError } from '../core/errors.js'
 import { LOCK_WAIT_MS_DEFAULT, RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX } from '../core/limits.js'
 import type { Lsn, Position } from '../core/position.js'
-import type { RowObject } from '../ddl/compiled-table.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
-import type { TableDefinition } from '../ddl/table-definition.js'
+import type { AlterTableChange } from '../ddl/alter-definition.js'
+import type { CompiledTable, RowObject } from '../ddl/compiled-table.js'
+import type { IndexDefinition, TableDefinition } from '../ddl/table-definition.js'
 import { SnapshotView } from '../log/read-view.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from '../log/scan.js'
 import type { TableNames } from '../log/table-names.js'
+import { keyText } from '../store/keys.js'
 import type { Snapshot } from '../store/versions.js'
 import type { Annotations } from './annotations.js'
 import type { CommitLane, CommitResult } from './commit-lane.js'
+import { requireNoneReferring, runCascades } from './cascades.js'
 import { Cursor } from './cursor.js'
 import type { LockOwner, LockTable } from './lock-table.js'
 import { Holding, type Quotas } from './quotas.js'
 import { ReadSet } from './read-set.js'
 import { LockedRow } from './locked-row.js'
 import { checkIdempotencyKey } from './outcome.js'
-import { runPointStatement } from './run-statement.js'
+import {
+  type PointStatementInput,
+  type TableChangeInput,
+  isTableChange,
+  runPointStatement,
+  runTableChange,
+} from './run-statement.js'
 import { Savepoints } from './savepoints.js'
-import type { CheckInput, RowInput, SetInput, StatementInput, StatementResult } from './statement.js'
-import { TransactionBody } from './transaction-body.js'
+import type {
+  AlterSchemaInput,
+  CheckInput,
+  CreateSchemaInput,
+  CreateTableAsInput,
+  RenameInput,
+  RowInput,
+  SetInput,
+  StatementInput,
+  StatementResult,
+} from './statement.js'
+import { TableChanges } from './table-changes.js'
+import { type BodyMark, TransactionBody } from './transaction-body.js'
 import { TRANSACTION_STATES, type TransactionEvent, type TransactionStatus } from './transaction-states.js'
 import { TransactionView } from './transaction-view.js'
 
@@ -83,12 +103,17 @@ export class Transaction implements LockOwner {
   readonly #body: TransactionBody
   readonly #staged: Holding
   readonly #view: TransactionView
+  /** Like `#view`, for constraints and definitions: what it passes must be the same under every isolation. */
+  readonly #requiredView: TransactionView
+  readonly #changes: TableChanges
   readonly #savepoints: Savepoints
   readonly #annotations: Annotations | undefined
   readonly #cursors = new Set<Cursor>()
   /** Resolves when the last lock request so far has ended, one way or the other. */
   #lastLockRequest: Promise<void> = Promise.resolve()
   #lockRequests = 0
+  /** A statement that takes its time: no other one runs meanwhile. */
+  #working: Promise<unknown> | undefined
   #snapshot: Snapshot
   /** Where the log stood at the snapshot. */
   #begin: Position
@@ -128,6 +153,9 @@ export class Transaction implements LockOwner {
         noteDefinition: (text) => {
           reads.noteDefinition(text)
         },
+        noteExisting: (text) => {
+          reads.noteExisting(text)
+        },
         beforeWrite: undefined,
         quotas: context.quotas,
         staged: this.#staged,
@@ -138,8 +166,20 @@ export class Transaction implements LockOwner {
       throw error
     }
     this.#savepoints = new Savepoints(this.#body)
-    this.#view = new TransactionView(base, this.#body, reads, () => {
+    const noteRange = reads.noteRange.bind(reads)
+    this.#view = new TransactionView(base, this.#body, noteRange, () => {
       this.#requireOpen()
+    })
+    const noteRequired = reads.noteRequiredRange.bind(reads)
+    this.#requiredView = new TransactionView(base, this.#body, noteRequired, () => {
+      if (this.#status !== 'committing') this.#requireOpen()
+    })
+    this.#changes = new TableChanges({
+      state,
+      quotas: context.quotas,
+      body: this.#body,
+      view: this.#requiredView,
+      lock: (table) => this.#lockTable(table),
     })
   }
 
@@ -180,16 +220,17 @@ export class Transaction implements LockOwner {
    * @returns `updated` 0 when there is no such row
    */
   async update(table: string, key: RowInput, set: SetInput): Promise<{ updated: 0 | 1 }> {
-    return this.#writing(() => this.#body.update({ table, key, set }))
+    return this.#cascading(() => this.#body.update({ table, key, set }))
   }
 
   /** @returns `deleted` 0 when there is no such row */
   async delete(table: string, key: RowInput): Promise<{ deleted: 0 | 1 }> {
-    return this.#writing(() => this.#body.delete({ table, key }))
+    return this.#cascading(() => this.#body.delete({ table, key }))
   }
 
   /** The row with this primary key, or undefined. */
   async get(table: string, key: RowInput): Promise<RowObject | undefined> {
+    if (this.#working !== undefined) await this.#turn()
     return this.#running(() => this.#body.get({ table, key }))
   }
 
@@ -205,9 +246,19 @@ export class Transaction implements LockOwner {
     key: RowInput,
     options: { readonly timeoutMs?: number | undefined } = {},
   ): Promise<RowObject | undefined> {
-    const { state, locks } = this.#context
-    const text = this.#writing(() => this.#body.rowText({ table, key }))
+    if (this.#working !== undefined) await this.#turn()
+    const { state } = this.#context
+    const text = this.#permitted(() => this.#body.rowText({ table, key }))
     const timeoutMs = checkTimeout(options.timeoutMs ?? LOCK_WAIT_MS_DEFAULT)
+    return this.#locking(text, timeoutMs, () => {
+      if (state.versions.changedSince(text, this.#snapshot)) this.#moveUp()
+      return this.#body.get({ table, key })
+    })
+  }
+
+  /** Runs `locked` when this transaction holds a lock and sees what its last holder left. */
+  async #locking<Result>(text: string, timeoutMs: number, locked: () => Result): Promise<Result> {
+    const { state, locks } = this.#context
     const before = this.#lastLockRequest
     let end: () => void = () => undefined
     this.#lastLockRequest = new Promise<void>((resolve) => (end = resolve))
@@ -223,8 +274,7 @@ export class Transaction implements LockOwner {
       // Who held the lock before may not be durable yet, and must not be seen before it is. (G2)
       await state.whenDurable(state.head.lsn)
       this.#requireOpen()
-      if (state.versions.changedSince(text, this.#snapshot)) this.#moveUp()
-      return this.#body.get({ table, key })
+      return locked()
     } catch (error) {
       // Who is rolled back while it waits is told why.
       this.#requireOpen()
@@ -236,8 +286,16 @@ export class Transaction implements LockOwner {
     }
   }
 
+  /** Whoever commits a change of the table's rows waits from here on; the snapshot moves up to what they are now. */
+  #lockTable(table: CompiledTable): Promise<void> {
+    return this.#locking(keyText(table.rowPrefix), LOCK_WAIT_MS_DEFAULT, () => {
+      if (this.#context.state.head.lsn > this.#snapshot.lsn) this.#moveUp()
+    })
+  }
+
   /** @throws ReplogError CHECK_FAILED when the row is not as stated */
   async check(table: string, key: RowInput, condition: Omit<CheckInput, 'table' | 'key'> = {}): Promise<void> {
+    if (this.#working !== undefined) await this.#turn()
     this.#running(() => {
       this.#body.check({ table, key, ...condition })
     })
@@ -262,10 +320,12 @@ export class Transaction implements LockOwner {
     table: string,
     options: ScanOptions,
   ): AsyncGenerator<{ readonly rows: RowObject[]; readonly bytes: number }> {
+    if (this.#working !== undefined) await this.#turn()
     const compiled = this.#running(() => this.#body.table(table))
     const plan = planScan(compiled, options)
     const pages = scanPages(this.#view, compiled, plan)
     for (;;) {
+      if (this.#working !== undefined) await this.#turn()
       // What was added to rows meanwhile is seen by the next page, as every other own write is.
       this.#running(() => {
         this.#body.materializeDeferred(compiled)
@@ -304,11 +364,73 @@ export class Transaction implements LockOwner {
     definition: TableDefinition,
     options: { ifNotExists?: boolean } = {},
   ): Promise<{ created: boolean }> {
-    return this.#writing(() => this.#body.createTable({ table: definition, ...options }))
+    return this.#run({ createTable: { table: definition, ...options } })
+  }
+
+  /** A table with columns and rows of a scan. @returns `inserted`, the rows of it */
+  async createTableAs(
+    table: string,
+    from: string | CreateTableAsInput['from'],
+    options: Omit<CreateTableAsInput, 'table' | 'from'> = {},
+  ): Promise<{ created: boolean; inserted: number }> {
+    return this.#run({ createTableAs: { table, from: typeof from === 'string' ? { table: from } : from, ...options } })
+  }
+
+  /**
+   * Changes a table's definition: all of the changes, in order, or none.
+   * @returns `altered` false when the definition was like that before: nothing was written
+   * @throws ReplogError INVALID_DEFINITION, DEPENDENT_OBJECTS; INVALID_VALUE, CHECK_VIOLATION, DUPLICATE_KEY or
+   * FOREIGN_KEY_VIOLATION when rows do not fit; TRANSACTION_TOO_LARGE with the count when too many would be rewritten
+   */
+  async alterTable(table: string, changes: readonly AlterTableChange[]): Promise<{ altered: boolean }> {
+    return this.#run({ alterTable: { table, changes } })
+  }
+
+  /** Renames tables, or moves them to other schemas, all at once, so that names may be exchanged. */
+  async renameTables(tables: readonly RenameInput[]): Promise<{ renamed: number }> {
+    return this.#run({ renameTables: { tables } })
+  }
+
+  /** Takes all rows from a table at once, whatever its size. AUTO_INCREMENT goes on where it was. */
+  async truncateTable(table: string): Promise<{ truncated: true }> {
+    return this.#run({ truncateTable: { table } })
   }
 
   async dropTable(table: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
-    return this.#writing(() => this.#body.dropTable({ table, ...options }))
+    return this.#run({ dropTable: { table, ...options } })
+  }
+
+  /**
+   * @returns `building` when the table has so many rows that a job makes the index after the commit; until it is done,
+   * reading through it throws INDEX_BUILDING. One that was to be unique and cannot be is dropped again.
+   */
+  async createIndex(
+    table: string,
+    index: IndexDefinition,
+    options: { ifNotExists?: boolean } = {},
+  ): Promise<{ created: boolean; building?: boolean }> {
+    return this.#run({ createIndex: { table, index, ...options } })
+  }
+
+  async dropIndex(table: string, index: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
+    return this.#run({ dropIndex: { table, index, ...options } })
+  }
+
+  async createSchema(schema: string, options: Omit<CreateSchemaInput, 'schema'> = {}): Promise<{ created: boolean }> {
+    return this.#run({ createSchema: { schema, ...options } })
+  }
+
+  /** Changes name, comment or options of a schema. */
+  async alterSchema(schema: string, changes: Omit<AlterSchemaInput, 'schema'>): Promise<{ altered: boolean }> {
+    return this.#run({ alterSchema: { schema, ...changes } })
+  }
+
+  /** @throws ReplogError DEPENDENT_OBJECTS when it has tables, unless `cascade` */
+  async dropSchema(
+    schema: string,
+    options: { ifExists?: boolean; cascade?: boolean } = {},
+  ): Promise<{ dropped: boolean }> {
+    return this.#run({ dropSchema: { schema, ...options } })
   }
 
   /** Runs a statement in its object form, as it is sent over HTTP. */
@@ -317,11 +439,7 @@ export class Transaction implements LockOwner {
       const { table, key, timeoutMs } = statement.getForUpdate
       return { row: (await this.getForUpdate(table, key, { timeoutMs })) ?? null }
     }
-    if (!('scan' in statement)) {
-      const isRead = 'get' in statement || 'check' in statement
-      const run = (): StatementResult => runPointStatement(this.#body, statement)
-      return isRead ? this.#running(run) : this.#writing(run)
-    }
+    if (!('scan' in statement)) return this.#run(statement)
     const { table, limit = Infinity, ...options } = statement.scan
     const rows: RowObject[] = []
     let bytes = 0
@@ -342,6 +460,7 @@ export class Transaction implements LockOwner {
 
   /** Sets a savepoint; one of the same name is moved here. @throws ReplogError LIMIT */
   savepoint(name: string): void {
+    this.#requireIdle()
     this.#running(() => {
       this.#savepoints.set(name)
     })
@@ -349,6 +468,7 @@ export class Transaction implements LockOwner {
 
   /** Forgets a savepoint and those set after it, and keeps what was done. @throws ReplogError NOT_FOUND */
   releaseSavepoint(name: string): void {
+    this.#requireIdle()
     this.#running(() => {
       this.#savepoints.release(name)
     })
@@ -359,6 +479,7 @@ export class Transaction implements LockOwner {
    * @throws ReplogError NOT_FOUND
    */
   rollbackTo(name: string): void {
+    this.#requireIdle()
     this.#running(() => {
       this.#savepoints.rollbackTo(name)
     })
@@ -369,6 +490,11 @@ export class Transaction implements LockOwner {
    * @throws ReplogError CONFLICT, SCHEMA_CHANGED, SNAPSHOT_TOO_OLD, DEADLOCK (retryable), COMMIT_UNKNOWN, NO_TRANSACTION
    */
   async commit(options: CommitOptions = {}): Promise<CommitResult> {
+    return this.commitWith(options, undefined)
+  }
+
+  /** The same, with what the transaction answers, for repetitions of its idempotency key. */
+  async commitWith(options: CommitOptions, outcome: (() => Buffer) | undefined): Promise<CommitResult> {
     this.#requireOpen()
     checkIdempotencyKey(options.idempotencyKey)
     if (this.#lockRequests > 0) {
@@ -377,11 +503,15 @@ export class Transaction implements LockOwner {
         'a `getForUpdate` of this transaction still waits; await it before commit',
       )
     }
+    this.#requireIdle()
     this.#move('commit')
     try {
+      await this.#requireConstraints()
       // A key may have been used even where this run has nothing to write.
       const isNothing = this.#body.isEmpty && options.idempotencyKey === undefined
-      const result = isNothing ? { position: this.#begin, replayed: false } : await this.#commitThroughLane(options)
+      const result = isNothing
+        ? { position: this.#begin, replayed: false }
+        : await this.#commitThroughLane(options, outcome?.())
       this.#end('durable')
       return result
     } catch (error) {
@@ -404,7 +534,7 @@ export class Transaction implements LockOwner {
   }
 
   /** A row of this transaction that another one has locked is waited for, like any lock. */
-  async #commitThroughLane(options: CommitOptions): Promise<CommitResult> {
+  async #commitThroughLane(options: CommitOptions, outcome: Buffer | undefined): Promise<CommitResult> {
     const { lane, locks } = this.#context
     for (;;) {
       try {
@@ -415,6 +545,7 @@ export class Transaction implements LockOwner {
           isolation: this.isolation,
           annotations: this.#annotations,
           idempotencyKey: options.idempotencyKey,
+          outcome,
         })
       } catch (error) {
         if (!(error instanceof LockedRow)) throw error
@@ -453,7 +584,70 @@ export class Transaction implements LockOwner {
     this.#status = TRANSACTION_STATES[this.#status][event]
   }
 
-  #writing<Result>(statement: () => Result): Result {
+  /** @throws ReplogError FOREIGN_KEY_VIOLATION */
+  async #requireConstraints(): Promise<void> {
+    const { foreignKeys } = this.#body
+    if (foreignKeys.isEmpty) return
+    foreignKeys.requireTargets()
+    if (foreignKeys.abandoned.length > 0) await requireNoneReferring(this.#body, this.#requiredView)
+  }
+
+  /** Runs any statement but a scan and a locking read. The result is that of the statement. */
+  async #run<Result extends StatementResult>(statement: TableChangeInput | PointStatementInput): Promise<Result> {
+    if (isTableChange(statement)) {
+      if (this.#working !== undefined) await this.#turn()
+      return this.#permitted(() =>
+        this.#alone(() => runTableChange(this.#changes, this.#body, statement) as Promise<Result>),
+      )
+    }
+    const run = (): Result => runPointStatement(this.#body, statement) as Result
+    if ('update' in statement || 'delete' in statement) return this.#cascading(run)
+    if (this.#working !== undefined) await this.#turn()
+    return 'get' in statement || 'check' in statement ? this.#running(run) : this.#permitted(run)
+  }
+
+  /** A statement that may give up values that foreign keys of other rows refer to. */
+  async #cascading<Result>(statement: () => Result): Promise<Result> {
+    if (this.#working !== undefined) await this.#turn()
+    const { abandoned } = this.#body.foreignKeys
+    const from = abandoned.length
+    const mark = this.#body.mark()
+    const result = this.#permitted(statement)
+    if (abandoned.length > from) await this.#alone(() => runCascades(this.#body, this.#requiredView, from), mark)
+    return result
+  }
+
+  /** Runs what takes its time, alone; when it throws, nothing of the statement is left. */
+  async #alone<Result>(work: () => Promise<Result>, mark: BodyMark = this.#body.mark()): Promise<Result> {
+    const running = work()
+    this.#working = running
+    try {
+      return await running
+    } catch (error) {
+      if (this.#status === 'open') this.#body.undoTo(mark)
+      throw error
+    } finally {
+      this.#working = undefined
+    }
+  }
+
+  /** Resolves when no other statement is running; at once, as a rule. */
+  async #turn(): Promise<void> {
+    while (this.#working !== undefined) await this.#working.catch(() => undefined)
+  }
+
+  /** @throws ReplogError INVALID_ARGUMENT */
+  #requireIdle(): void {
+    if (this.#working === undefined) return
+    throw new ReplogError('INVALID_ARGUMENT', 'a statement of this transaction still runs; await it first')
+  }
+
+  async #writing<Result>(statement: () => Result): Promise<Result> {
+    if (this.#working !== undefined) await this.#turn()
+    return this.#permitted(statement)
+  }
+
+  #permitted<Result>(statement: () => Result): Result {
     this.#requireOpen()
     if (this.readOnly) {
       throw new ReplogError('READ_ONLY_TRANSACTION', 'the transaction is read-only; begin one that may write')

@@ -216,11 +216,7 @@ export class Applier {
     }
   }
 
-  #apply(
-    frames: readonly Frame[],
-    transaction: Transaction,
-    rows: ReadonlyMap<number, readonly StoredRow[]>,
-  ): void {
+  #apply(frames: readonly Frame[], transaction: Transaction, rows: ReadonlyMap<number, readonly StoredRow[]>): void {
     const committed: CommittedRows = {
       get: this.#state.readNewest,
       rows: (storageId) => rows.get(storageId) ?? [],

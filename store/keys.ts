@@ -8,6 +8,7 @@
  *   schema   := 'D' 's' catalog-id schema-name
  *   table    := 'D' 't' catalog-id schema-id table-name
  *   place    := 'D' 'i' table-id                     the key under which the table's definition is now
+ *              | 'D' 'j' schema-id                    the same of a schema
  *   version  := 'D' 'v' table-id table-version
  *   stats    := 'T' storage-id
  *   catalog-stats := 'C' catalog-id
@@ -48,7 +49,8 @@ const CATALOG = 0x63 // c
 const SCHEMA = 0x73 // s
 const TABLE = 0x74 // t
 const VERSION = 0x76 // v
-const PLACE = 0x69 // i
+const TABLE_PLACE = 0x69 // i
+const SCHEMA_PLACE = 0x6a // j
 
 const LOG_KEY_BYTES = 13
 
@@ -70,10 +72,19 @@ export function tableKey(catalogId: number, schemaId: number, name: string): Buf
 
 /** Where the definition of a table is found by its id. */
 export function tablePlaceKey(tableId: number): Buffer {
+  return placeKey(TABLE_PLACE, tableId)
+}
+
+/** Where the definition of a schema is found by its id. */
+export function schemaPlaceKey(schemaId: number): Buffer {
+  return placeKey(SCHEMA_PLACE, schemaId)
+}
+
+function placeKey(kind: number, id: number): Buffer {
   const key = Buffer.allocUnsafe(6)
   key[0] = DICTIONARY_PREFIX
-  key[1] = PLACE
-  writeU32(key, tableId, 2)
+  key[1] = kind
+  writeU32(key, id, 2)
   return key
 }
 
@@ -294,7 +305,8 @@ function describeDictionaryKey(bytes: Buffer): string | undefined {
   if (kind === TABLE && bytes.length >= 10) {
     return `table ${quoted(bytes, 10)} of schema ${bytes.readUInt32BE(6)} in catalog ${bytes.readUInt32BE(2)}`
   }
-  if (kind === PLACE && bytes.length === 6) return `place of table ${bytes.readUInt32BE(2)}`
+  if (kind === TABLE_PLACE && bytes.length === 6) return `place of table ${bytes.readUInt32BE(2)}`
+  if (kind === SCHEMA_PLACE && bytes.length === 6) return `place of schema ${bytes.readUInt32BE(2)}`
   if (kind === VERSION && bytes.length === 10) {
     return `version ${bytes.readUInt32BE(6)} of table ${bytes.readUInt32BE(2)}`
   }

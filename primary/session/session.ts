@@ -7,7 +7,8 @@
  *   which leaves the open one open; (G5)
  * - an error leaves the transaction open unless it must end it, and its outcome says which;
  * - what a client is told of its transaction is true: a transaction that the server ended is named by the next operation;
- * - a session that is closed or at rest holds nothing: no transaction, no cursor, no lock.
+ * - a session that is closed or at rest holds nothing: no transaction, no cursor, no lock;
+ * - an operation waits for no lock that its own session holds: operations run in order, so nothing could give it up.
  */
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { formatPosition } from '../../core/position.js'
@@ -48,6 +49,8 @@ export class Session {
   readonly #context: SessionContext
   #state: SessionState = 'idle'
   #transaction: Transaction | undefined
+  /** Of the open transaction. */
+  #holdsLocks = false
   /** Why the transaction was ended, in the state `lost`. */
   #lostBecause: ReplogError | undefined
   readonly #cursors: SessionCursors
@@ -154,7 +157,6 @@ export class Session {
       case 'update':
       case 'delete':
       case 'get':
-      case 'getForUpdate':
       case 'check':
       case 'scan':
       case 'createTable':
@@ -171,6 +173,11 @@ export class Session {
         // The schema of the statement has seen it.
         const statement = { [operation.name]: operation.input } as unknown as StatementInput
         return this.#opened('statement').execute(statement)
+      }
+      case 'getForUpdate': {
+        const result = await this.#opened('statement').execute({ getForUpdate: operation.input })
+        this.#holdsLocks = this.#transaction !== undefined
+        return result
       }
       case 'begin':
         return this.#begin(operation.input)
@@ -249,10 +256,21 @@ export class Session {
     return this.#cursors
   }
 
-  /** A one-shot transaction of its own; the open one has no part in it. */
+  /**
+   * A one-shot transaction of its own; the open one has no part in it.
+   * @throws ReplogError TRANSACTION_OPEN where it would have to wait for the locks of the open one
+   */
   async #execute(input: OperationInputs['execute'], sizeBytes: number): Promise<SessionResult> {
     if (this.#state === 'closed') throw this.#refusal('statement')
     const { statements, annotations, idempotencyKey } = input
+    // Whether it would wait is known only when it does, and then also through the locks of others; who reads never does.
+    if (this.#holdsLocks && statements.some(isWrite)) {
+      throw new ReplogError(
+        'TRANSACTION_OPEN',
+        'the open transaction of this session holds row locks, which a one-shot transaction that writes could wait for in ' +
+          'vain; commit or roll back first, or send it in another session',
+      )
+    }
     const result = await this.#context.catalog.execute(statements as unknown as readonly StatementInput[], {
       annotations,
       idempotencyKey,
@@ -301,9 +319,16 @@ export class Session {
   #forgetTransaction(): void {
     this.#cursors.closeAll()
     this.#transaction = undefined
+    this.#holdsLocks = false
   }
 
   #move(event: SessionEvent): void {
     this.#state = next(SESSION_STATES, this.#state, event)
   }
+}
+
+const READS: ReadonlySet<string> = new Set(['get', 'scan', 'check'])
+
+function isWrite(statement: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(statement).some((name) => !READS.has(name))
 }

@@ -1,0 +1,434 @@
+/**
+ * The definition statements that look at rows: ALTER TABLE, CREATE INDEX, CREATE TABLE AS, TRUNCATE, DROP SCHEMA. They
+ * read page by page, so they run in a transaction on a snapshot and never in the lane.
+ *
+ * Where a change rests on the rows that a table has, the table is locked first: who commits a change of its rows waits
+ * until this transaction has its place in the log, and then meets the new definition. Nothing that only changes the
+ * definition locks anything.
+ *
+ *   plan without rows ──> needs none ──> define
+ *                    └──> lock, plan again, look at the rows ──> define ──> rewrite the rows, or make index entries
+ */
+import { randomUUID } from 'node:crypto'
+import { ReplogError, isReplogError } from '../core/errors.js'
+import { SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
+import type { AlterPlan } from '../ddl/alter-table.js'
+import type { AlterTableChange } from '../ddl/alter-definition.js'
+import { CompiledTable } from '../ddl/compiled-table.js'
+import { compileExpression } from '../ddl/check-expression.js'
+import { byName } from '../ddl/column-definition.js'
+import { expressionOf } from '../ddl/expression-definition.js'
+import { formatTableName, parseTableName } from '../ddl/identifiers.js'
+import { invalidTable } from '../ddl/invalid-definition.js'
+import type { ColumnDefinition, TableDefinition } from '../ddl/table-definition.js'
+import type { StoredRow } from '../log/apply.js'
+import type { Row } from '../log/codec/column-type.js'
+import { decodeTableMessage } from '../log/codec/definition-codec.js'
+import type { DefinitionStatement, TableMessage } from '../log/codec/message.js'
+import { formatColumnType } from '../log/codec/types/sql-text.js'
+import { fillIndexes } from '../log/fill-indexes.js'
+import type { View } from '../log/read-view.js'
+import type { ReplicatedState } from '../log/replicated-state.js'
+import { planScan, scanPages } from '../log/scan.js'
+import { keyText, prefixRange, tablePrefix } from '../store/keys.js'
+import type { TextRange } from '../store/versions.js'
+import type { Quotas } from './quotas.js'
+import type {
+  AlterTableInput,
+  CreateIndexInput,
+  CreateTableAsInput,
+  DropSchemaInput,
+  ProjectionInput,
+  TruncateTableInput,
+} from './statement.js'
+import type { TransactionBody } from './transaction-body.js'
+
+export interface TableChangesContext {
+  readonly state: ReplicatedState
+  readonly quotas: Quotas
+  readonly body: TransactionBody
+  /** Reads pages; what it passes must be the same at the commit, under every isolation. */
+  readonly view: View
+  /** From here on nobody else's change of the table's rows gets a place in the log before this transaction. */
+  lock(table: CompiledTable): Promise<void>
+}
+
+export class TableChanges {
+  readonly #context: TableChangesContext
+
+  constructor(context: TableChangesContext) {
+    this.#context = context
+  }
+
+  async alterTable({ table: name, changes }: AlterTableInput): Promise<{ altered: boolean }> {
+    const altered = await this.#alter(name, changes, (before, after, autoIncrement) => {
+      return { kind: 'alterTable', before, after, autoIncrement }
+    })
+    return { altered: altered !== undefined }
+  }
+
+  /** `building`: the table has so many rows that a job makes the index after the commit. */
+  async createIndex(input: CreateIndexInput): Promise<{ created: boolean; building?: boolean }> {
+    const { definitions } = this.#context.body
+    const table = definitions.table(input.table)
+    const exists = table.indexes.some(({ message }) => message.name === input.index?.name)
+    if (exists && input.ifNotExists === true) return { created: false }
+    if (exists) {
+      const name = JSON.stringify(input.index.name)
+      throw new ReplogError('ALREADY_EXISTS', `table ${input.table} has an index ${name} already`)
+    }
+    const after = await this.#alter(input.table, [{ addIndex: input.index }], (before, next) => {
+      return { kind: 'createIndex', before, after: next }
+    })
+    const isBuilding = after?.indexes.some((index) => index.name === input.index.name && index.building) === true
+    return { created: true, ...(isBuilding ? { building: true } : {}) }
+  }
+
+  async truncateTable(input: TruncateTableInput): Promise<{ truncated: true }> {
+    const { body, state } = this.#context
+    await this.#context.lock(body.definitions.table(input.table))
+    const { message: before } = body.definitions.table(input.table)
+    const reference = before.referencedBy.find(({ tableId }) => tableId !== before.id)
+    if (reference !== undefined) {
+      const { table, foreignKey } = body.definitions.referencing(reference)
+      throw new ReplogError(
+        'DEPENDENT_OBJECTS',
+        `table ${input.table} is the target of the foreign key ${JSON.stringify(foreignKey.name)} of table ${table}; ` +
+          'drop that first, or delete the rows',
+        { details: { table, foreignKey: foreignKey.name } },
+      )
+    }
+    const after = this.#withStorage(before, state.ids.allocate('table'))
+    body.define({ kind: 'truncateTable', before, after, autoIncrement: this.#highestAutoIncrement(before) })
+    return { truncated: true }
+  }
+
+  async createTableAs(input: CreateTableAsInput): Promise<{ created: boolean; inserted: number }> {
+    const { body, view } = this.#context
+    const source = body.table(input.from.table)
+    body.materializeDeferred(source)
+    const { schema, table: name } = parseTableName(body.catalog, input.table)
+    const projection = projectionOf(source, input.columns)
+    const definition = definitionAs(source, projection, schema, name, input.primaryKey)
+    const table = body.definitions.createTableOf(definition, input.ifNotExists === true)
+    if (table === undefined) return { created: false, inserted: 0 }
+    const condition =
+      input.where === undefined
+        ? undefined
+        : expressionOf(input.where, byName(source.message.columns), invalidTable(source.message.name))
+    const matches = condition === undefined ? undefined : compileExpression(condition, source.message.columns)
+    let inserted = 0
+    const { table: _table, ...options } = input.from
+    for await (const { rows } of scanPages(view, source, planScan(source, options))) {
+      for (const row of rows) {
+        if (matches !== undefined && matches(row) !== true) continue
+        body.addRow(
+          'insert',
+          table,
+          projection.map(({ ordinal }) => row[ordinal]!),
+        )
+        inserted++
+      }
+    }
+    return { created: true, inserted }
+  }
+
+  async dropSchema(input: DropSchemaInput): Promise<{ dropped: boolean }> {
+    const { body, state } = this.#context
+    const { read, catalogId, catalog, definitions } = body
+    const found = state.dictionary.findSchema(read, catalogId, input.schema)
+    if (found === undefined && input.ifExists === true) return { dropped: false }
+    const schema = definitions.schema(input.schema)
+    const ids = new Set<number>()
+    for await (const { value } of this.#entries(tablePrefix(schema.catalogId, schema.id))) {
+      ids.add(decodeTableMessage(value).id)
+    }
+    if (ids.size > 0 && input.cascade !== true) {
+      throw new ReplogError(
+        'DEPENDENT_OBJECTS',
+        `schema ${JSON.stringify(schema.name)} of catalog ${JSON.stringify(catalog)} has ${ids.size} tables; drop them ` +
+          'first, or drop it with `cascade`',
+        { details: { schema: schema.name } },
+      )
+    }
+    for (const id of ids) {
+      const table = definitions.tableById(id)
+      body.materializeDeferred(table)
+      definitions.drop(table.message, ids)
+    }
+    body.define({ kind: 'dropSchema', before: schema })
+    return { dropped: true }
+  }
+
+  /** @returns the table after the changes; undefined when they change nothing */
+  async #alter(
+    name: string,
+    changes: readonly AlterTableChange[],
+    statement: (before: TableMessage, after: TableMessage, autoIncrement: bigint) => DefinitionStatement,
+  ): Promise<TableMessage | undefined> {
+    const { body, lock } = this.#context
+    const { definitions } = body
+    let table = definitions.table(name)
+    let plan = tryPlan(() => definitions.plan(table, changes, false))
+    if (plan !== undefined && !plan.isChanged) return undefined
+    let isEmpty = false
+    if (plan === undefined || needsRows(plan)) {
+      await lock(table)
+      // Meanwhile it may have been changed, and even another table have this name.
+      table = definitions.table(name)
+      isEmpty = await this.#isEmpty(table)
+      plan = definitions.plan(table, changes, isEmpty)
+      if (!plan.isChanged) return undefined
+    }
+    const before = table.message
+    const after = await this.#perform(table, plan, isEmpty, statement)
+    definitions.removeReferences(before, plan.droppedForeignKeys)
+    const added = after.foreignKeys.filter(({ id }) => plan.newForeignKeyIds.includes(id))
+    definitions.addReferences(after, added)
+    return after
+  }
+
+  async #perform(
+    table: CompiledTable,
+    plan: AlterPlan,
+    isEmpty: boolean,
+    statement: (before: TableMessage, after: TableMessage, autoIncrement: bigint) => DefinitionStatement,
+  ): Promise<TableMessage> {
+    const { body } = this.#context
+    const before = table.message
+    if (isEmpty || !needsRows(plan)) {
+      body.define(statement(before, plan.after, 0n))
+      return plan.after
+    }
+    if (plan.rewrite !== undefined) return this.#rewrite(table, plan, plan.rewrite, statement)
+    const newIndexIds = this.#fillsAtOnce(before) ? plan.newIndexIds : []
+    const after: TableMessage = {
+      ...plan.after,
+      indexes: plan.after.indexes.map((index) =>
+        plan.newIndexIds.includes(index.id) && !newIndexIds.includes(index.id) ? { ...index, building: true } : index,
+      ),
+    }
+    const compiled = new CompiledTable(after)
+    const present = await this.#checkRows(compiled, plan, newIndexIds.length > 0)
+    body.define(statement(before, after, 0n))
+    fillIndexes(compiled, newIndexIds, present, body.effects.writes)
+    return after
+  }
+
+  /** Whether every present row is as the plan says. @returns the rows when they are wanted */
+  async #checkRows(table: CompiledTable, plan: AlterPlan, keepRows: boolean): Promise<StoredRow[]> {
+    const { body } = this.#context
+    const kept: StoredRow[] = []
+    const notNull = table.ordinalsOf(plan.notNullColumnIds)
+    const foreignKeys = table.message.foreignKeys.filter(({ id }) => plan.newForeignKeyIds.includes(id))
+    for (const { columnIds, name } of foreignKeys) requireBuiltIndex(table, columnIds, name)
+    const looks = notNull.length > 0 || foreignKeys.length > 0 || plan.newCheckIds.length > 0
+    if (!looks && !keepRows) return kept
+    for await (const { text, value } of this.#entries(table.rowPrefix)) {
+      if (keepRows) kept.push({ text, value })
+      if (!looks) continue
+      const row = table.rows.decode(value)
+      requireNotNull(table, row, notNull)
+      table.requireChecks(row)
+      for (const foreignKey of foreignKeys) body.foreignKeys.requireTarget(table, foreignKey, row)
+    }
+    return kept
+  }
+
+  /** Gives the table a new storage and every row its new form there; the old storage is purged after the commit. */
+  async #rewrite(
+    table: CompiledTable,
+    plan: AlterPlan,
+    convert: NonNullable<AlterPlan['rewrite']>,
+    statement: (before: TableMessage, after: TableMessage, autoIncrement: bigint) => DefinitionStatement,
+  ): Promise<TableMessage> {
+    const { body, state, quotas } = this.#context
+    const before = table.message
+    const { rows } = state.statistics.table(before.storageId)
+    const most = quotas.bound('transactionRows')
+    if (rows > most.value) {
+      throw quotas.beyond(
+        most,
+        body.catalog,
+        `the change rewrites the ${rows} rows of table ${JSON.stringify(before.name)}, and a transaction changes at most ` +
+          `${most.value}; make a new table and copy the rows in parts`,
+      )
+    }
+    const after = this.#withStorage(plan.after, state.ids.allocate('table'))
+    const rewritten = new CompiledTable(after)
+    const notNull = rewritten.ordinalsOf(plan.notNullColumnIds)
+    const foreignKeys = after.foreignKeys.filter(({ id }) => plan.newForeignKeyIds.includes(id))
+    // Its own writes are among the rows, so the definition comes when they are read.
+    const present: Row[] = []
+    let bytes = 0
+    const mostBytes = quotas.bound('transactionBytes')
+    for await (const { value } of this.#entries(table.rowPrefix)) {
+      bytes += value.length
+      if (bytes > mostBytes.value) {
+        throw quotas.beyond(
+          mostBytes,
+          body.catalog,
+          `the change rewrites table ${JSON.stringify(before.name)}, whose ${rows} rows take more than the ` +
+            `${mostBytes.value} bytes of a transaction; make a new table and copy the rows in parts`,
+        )
+      }
+      present.push(convertRow(table, table.rows.decode(value), convert))
+    }
+    body.define(statement(before, after, this.#highestAutoIncrement(before)))
+    for (const row of present) {
+      requireNotNull(rewritten, row, notNull)
+      for (const foreignKey of foreignKeys) body.foreignKeys.requireTarget(rewritten, foreignKey, row)
+      body.addRow('rewrite', rewritten, row)
+    }
+    return after
+  }
+
+  /** With another storage every index begins with the rows that come. */
+  #withStorage(message: TableMessage, storageId: number): TableMessage {
+    return {
+      ...message,
+      storageId,
+      indexes: message.indexes.map((index) => ({ ...index, building: false, validating: false })),
+      changedUs: this.#context.body.startUs,
+    }
+  }
+
+  #highestAutoIncrement({ storageId }: TableMessage): bigint {
+    const { state, body } = this.#context
+    const given = state.statistics.highestAutoIncrement(storageId)
+    const own = body.effects.autoIncrement?.get(storageId) ?? 0n
+    return own > given ? own : given
+  }
+
+  /** Whether the table has so few rows that the transaction makes the entries of an index itself. */
+  #fillsAtOnce({ storageId }: TableMessage): boolean {
+    const { state, quotas, body } = this.#context
+    const own = body.effects.writes.length
+    return state.statistics.table(storageId).rows + own <= quotas.bound('indexBuildRows').value
+  }
+
+  async #isEmpty(table: CompiledTable): Promise<boolean> {
+    for await (const _entry of this.#entries(table.rowPrefix)) return false
+    return true
+  }
+
+  async *#entries(prefix: Buffer): AsyncGenerator<StoredRow> {
+    const { from, to } = prefixRange(prefix)
+    let rest: TextRange | undefined = { from: keyText(Buffer.from(from)), to: keyText(Buffer.from(to)) }
+    while (rest !== undefined) {
+      const page = await this.#context.view.page(rest, SCAN_PAGE_ROWS_MAX, false)
+      yield* page.entries
+      rest = page.rest
+    }
+  }
+}
+
+/** Undefined when the plan is refused as long as the table is taken to have rows. */
+function tryPlan(plan: () => AlterPlan): AlterPlan | undefined {
+  try {
+    return plan()
+  } catch (error) {
+    if (isReplogError(error, 'INVALID_DEFINITION')) return undefined
+    throw error
+  }
+}
+
+function needsRows(plan: AlterPlan): boolean {
+  return (
+    plan.rewrite !== undefined ||
+    plan.notNullColumnIds.length > 0 ||
+    plan.newIndexIds.length > 0 ||
+    plan.newCheckIds.length > 0 ||
+    plan.newForeignKeyIds.length > 0
+  )
+}
+
+/** @throws ReplogError INVALID_VALUE that names the row */
+function convertRow(table: CompiledTable, row: Row, convert: NonNullable<AlterPlan['rewrite']>): Row {
+  try {
+    return convert(row, { uuid: randomUUID })
+  } catch (error) {
+    if (!isReplogError(error)) throw error
+    throw new ReplogError(error.code, `${error.message}; in the row ${keyOf(table, row)}`, {
+      cause: error,
+      details: { ...error.details, table: table.message.name },
+    })
+  }
+}
+
+function requireNotNull(table: CompiledTable, row: Row, ordinals: readonly number[]): void {
+  for (const ordinal of ordinals) {
+    if (row[ordinal] !== null) continue
+    const column = table.columns[ordinal]!.message.name
+    throw new ReplogError(
+      'INVALID_VALUE',
+      `column ${JSON.stringify(column)} cannot be NOT NULL: it is NULL in the row ${keyOf(table, row)}; update it first`,
+      { details: { table: table.message.name, column } },
+    )
+  }
+}
+
+/** A foreign key finds rows through an index, which must have all its entries. */
+function requireBuiltIndex(table: CompiledTable, columnIds: readonly number[], name: string): void {
+  const isReady = [
+    table.message.primaryKey,
+    ...table.message.indexes.filter(({ building }) => !building).map((index) => index.parts),
+  ].some((parts) => columnIds.every((id, place) => parts[place]?.columnId === id))
+  if (isReady) return
+  throw new ReplogError(
+    'INDEX_BUILDING',
+    `the foreign key ${JSON.stringify(name)} needs an index on its columns, and table ` +
+      `${JSON.stringify(table.message.name)} has too many rows to make it at once; create the index first, and add the ` +
+      'foreign key when it is built',
+  )
+}
+
+function keyOf(table: CompiledTable, row: Row): string {
+  const key = Object.fromEntries(table.keyOrdinals.map((at) => [table.columns[at]!.message.name, row[at]]))
+  return JSON.stringify(key, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
+}
+
+interface Projected {
+  readonly ordinal: number
+  readonly name: string
+}
+
+function projectionOf(source: CompiledTable, columns: readonly ProjectionInput[] | undefined): readonly Projected[] {
+  if (columns === undefined) return source.columns.map(({ ordinal, message }) => ({ ordinal, name: message.name }))
+  if (!Array.isArray(columns) || columns.length === 0) {
+    throw new ReplogError('INVALID_ARGUMENT', '`createTableAs.columns` lists at least one column of the source')
+  }
+  return (columns as readonly ProjectionInput[]).map((one) => {
+    const { column, as } = typeof one === 'string' ? { column: one, as: one } : one
+    return { ordinal: source.column(column).ordinal, name: as }
+  })
+}
+
+/** A table with the projected columns of the source: types, NOT NULL, defaults and comments, without its constraints. */
+function definitionAs(
+  source: CompiledTable,
+  projection: readonly Projected[],
+  schema: string,
+  name: string,
+  primaryKey: CreateTableAsInput['primaryKey'],
+): TableDefinition {
+  const nameOf = new Map(projection.map((one) => [one.ordinal, one.name]))
+  const columns = projection.map(({ ordinal, name: columnName }): ColumnDefinition => {
+    const { type, notNull, comment } = source.columns[ordinal]!.message
+    return { name: columnName, type: formatColumnType(type), notNull, comment }
+  })
+  const key =
+    primaryKey ??
+    source.message.primaryKey.map(({ descending }, place) => {
+      const column = nameOf.get(source.keyOrdinals[place]!)
+      if (column === undefined) {
+        throw new ReplogError(
+          'INVALID_DEFINITION',
+          `the columns of ${formatTableName({ schema, table: name })} leave out a part of the primary key of the source; ` +
+            'name its own as `primaryKey`',
+        )
+      }
+      return { column, descending }
+    })
+  return { schema, name, columns, primaryKey: key }
+}
