@@ -5,6 +5,7 @@
  * compile), and the exit code is 0 only if nothing failed. With filters, only the test files whose path contains one of them run, without lint, format
  * and coverage. In CI (CI=true) a missing tool fails the tests that need it instead of skipping them.
  */
+import { randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { buildTap } from './build-tap.mjs'
 import { compile } from './compile.mjs'
@@ -14,6 +15,8 @@ import { runNode } from './run-command.mjs'
 import { runTap } from './run-tap.mjs'
 import { ROOT, filesBelow } from './source-tree.mjs'
 import { installSystemTools } from './system-tools.mjs'
+
+const DEFAULT_SEED = '4'
 
 const TSC = join('node_modules', 'typescript7', 'bin', 'tsc')
 const ESLINT = join('node_modules', 'eslint', 'bin', 'eslint.js')
@@ -59,6 +62,11 @@ function matchingTests(filters) {
 const filters = process.argv.slice(2)
 const whole = filters.length === 0
 if (process.env.CI === 'true') process.env.REPLOG_TEST_REQUIRE_TOOLS ??= '1'
+// One seed for every run, so that a test fails for what was changed and not for what was chosen; REPLOG_TEST_SEED=random
+// chooses anew.
+process.env.REPLOG_TEST_SEED ??= DEFAULT_SEED
+if (process.env.REPLOG_TEST_SEED === 'random') process.env.REPLOG_TEST_SEED = String(randomInt(2 ** 31))
+console.log(`Seed ${process.env.REPLOG_TEST_SEED} (REPLOG_TEST_SEED)`)
 
 install()
 buildTap()
