@@ -17,6 +17,8 @@ export const TABLE_CONSTRAINTS_MAX = 256
 /** Deepest nesting of a CHECK expression, and most operators and operands in it. */
 export const EXPRESSION_DEPTH_MAX = 32
 export const EXPRESSION_NODES_MAX = 1000
+/** Longest pattern of a LIKE: the time that it takes per character of the text grows with it. */
+export const LIKE_PATTERN_LENGTH_MAX = 1024
 /** Most options of a catalog, schema or table, and most characters of their names and values together. */
 export const OPTIONS_MAX = 100
 export const OPTIONS_LENGTH_MAX = 16 * KIB

@@ -51,6 +51,11 @@ export function catalogIdentifier(name: unknown): CatalogIdentifier {
 
 /** @throws ReplogError INVALID_ARGUMENT when the text is not `table` or `schema.table`. */
 export function parseTableName(catalog: CatalogIdentifier, text: unknown): TableIdentifier {
+  return { catalog, ...parseQualifiedName(text) }
+}
+
+/** A table's name within whatever catalog. @throws ReplogError INVALID_ARGUMENT as `parseTableName` */
+export function parseQualifiedName(text: unknown): { schema: string; table: string } {
   if (typeof text !== 'string' || text.length === 0) {
     throw new ReplogError('INVALID_ARGUMENT', 'a table is named as "schema.table"')
   }
@@ -63,7 +68,7 @@ export function parseTableName(catalog: CatalogIdentifier, text: unknown): Table
   }
   const table = checkName('table', parts[parts.length - 1])
   const schema = parts.length === 2 ? checkName('schema', parts[0]) : DEFAULT_SCHEMA_NAME
-  return { catalog, schema, table }
+  return { schema, table }
 }
 
 function splitName(text: string): string[] {

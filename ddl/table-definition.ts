@@ -1,89 +1,54 @@
 /**
- * The table definition as a user writes it, and its way into a table message.
+ * The table definition as a user writes it, and its way into a table message and back.
  *
- * Checked here, before anything is staged: names, types and their parameters, keys over keyable columns, defaults that
- * fit their column, AUTO_INCREMENT on one integer column, the bounds on columns and indexes.
+ * Checked here, before anything is staged: names, the bounds on columns, indexes and size, and what no part of a
+ * definition can check alone; the rest by the parts (`column-`, `index-`, `check-` and `foreign-key-definition.ts`).
+ *
+ * Invariant: the definition of a message makes the same message again, but for ids and versions.
  */
-import { ReplogError, isReplogError } from '../core/errors.js'
-import { DEFINITION_BYTES_MAX, KEY_COLUMNS_MAX, TABLE_COLUMNS_MAX, TABLE_INDEXES_MAX } from '../core/limits.js'
-import type { ColumnType, JsonValue, Value } from '../log/codec/column-type.js'
+import { DEFINITION_BYTES_MAX, TABLE_COLUMNS_MAX } from '../core/limits.js'
+import { encodeTableMessage } from '../log/codec/definition-codec.js'
 import {
   COLUMN_ID_FIRST,
-  type ColumnDefault,
   type ColumnMessage,
   type IndexMessage,
-  type KeyPartMessage,
+  type RowImage,
   type TableMessage,
 } from '../log/codec/message.js'
-import { encodeTableMessage } from '../log/codec/definition-codec.js'
-import { parseColumnType } from '../log/codec/types/sql-text.js'
-import { valueCodec } from '../log/codec/type-codecs.js'
-import { checkName } from './identifiers.js'
+import { type CheckDefinition, checkMessageOf, definitionOfCheck } from './check-definition.js'
+import {
+  type ColumnDefinition,
+  byName,
+  columnMessageOf,
+  definitionOfColumn,
+  requireOneAutoIncrement,
+} from './column-definition.js'
+import {
+  type ForeignKeyDefinition,
+  definitionOfForeignKey,
+  foreignKeyMessageOf,
+  targetIdentifierOf,
+} from './foreign-key-definition.js'
+import { checkName, formatTableName } from './identifiers.js'
+import {
+  type IndexDefinition,
+  type KeyPartDefinition,
+  definitionOfIndex,
+  definitionOfKey,
+  indexMessageOf,
+  keyPartsOf,
+  requireIndexFits,
+} from './index-definition.js'
+import { type Invalid, invalidTable, requireObject } from './invalid-definition.js'
+import { checkComment, checkOptions } from './options.js'
+import { withForeignKeyIndex, withReference } from './reference-keys.js'
+import { type ReferencedTables, targetNames } from './referenced-table.js'
 
-export interface ColumnDefinition {
-  readonly name: string
-  /** SQL type text, such as `BIGINT`, `VARCHAR(20)`, `DECIMAL(10,2)`, `ENUM('a','b')`. */
-  readonly type: string
-  readonly notNull?: boolean
-  /** A literal of the column's type, or `{ function: 'now' }` (DATE, TIME, TIMESTAMP) or `{ function: 'uuid' }` (UUID). */
-  readonly default?: Value | { readonly function: 'now' | 'uuid' }
-  /** On one INTEGER or BIGINT column: an insert without a value gets the next one. Values are never reused. */
-  readonly autoIncrement?: boolean
-  readonly comment?: string
-}
-
-/** A column name, or a column with its direction. */
-export type KeyPartDefinition = string | { readonly column: string; readonly descending?: boolean }
-
-export interface IndexDefinition {
-  readonly name: string
-  readonly columns: readonly KeyPartDefinition[]
-  readonly unique?: boolean
-}
-
-/** A column of the row, or a literal in its embedded or JSON form. */
-export type OperandDefinition = { readonly column: string } | Value
-
-/** The condition of a CHECK: an object with one key. A literal takes the type of the column that it is compared with. */
-export type ExpressionDefinition =
-  | { readonly and: readonly ExpressionDefinition[] }
-  | { readonly or: readonly ExpressionDefinition[] }
-  | { readonly not: ExpressionDefinition }
-  | { readonly eq: readonly [OperandDefinition, OperandDefinition] }
-  | { readonly ne: readonly [OperandDefinition, OperandDefinition] }
-  | { readonly lt: readonly [OperandDefinition, OperandDefinition] }
-  | { readonly le: readonly [OperandDefinition, OperandDefinition] }
-  | { readonly gt: readonly [OperandDefinition, OperandDefinition] }
-  | { readonly ge: readonly [OperandDefinition, OperandDefinition] }
-  | { readonly in: readonly [OperandDefinition, readonly Value[]] }
-  /** Operand, lowest and highest, both inclusive. */
-  | { readonly between: readonly [OperandDefinition, OperandDefinition, OperandDefinition] }
-  /** `%` stands for any characters, `_` for one; a backslash before either means the character itself. */
-  | { readonly like: readonly [OperandDefinition, string] }
-  | { readonly isNull: OperandDefinition }
-
-export interface CheckDefinition {
-  /** `TABLE_check_N` when left out. */
-  readonly name?: string
-  readonly expression: ExpressionDefinition
-}
-
-export type ReferentialActionDefinition = 'restrict' | 'cascade' | 'set null'
-
-export interface ForeignKeyDefinition {
-  /** `TABLE_COLUMN…_fkey` when left out. */
-  readonly name?: string
-  readonly columns: readonly string[]
-  readonly references: {
-    /** "schema.table"; the schema `test` may be left out. */
-    readonly table: string
-    /** The primary key or the columns of a unique index; the primary key when left out. */
-    readonly columns?: readonly string[]
-  }
-  /** `restrict` when left out. */
-  readonly onDelete?: ReferentialActionDefinition
-  readonly onUpdate?: ReferentialActionDefinition
-}
+export type { CheckDefinition } from './check-definition.js'
+export type { ColumnDefinition } from './column-definition.js'
+export type { ExpressionDefinition, OperandDefinition } from './expression-definition.js'
+export type { ForeignKeyDefinition, ReferentialActionDefinition } from './foreign-key-definition.js'
+export type { IndexDefinition, KeyPartDefinition } from './index-definition.js'
 
 export interface TableDefinition {
   /** Defaults to `test`. */
@@ -105,18 +70,24 @@ export interface TablePlace {
   readonly id: number
   readonly catalogId: number
   readonly schemaId: number
+  /** The name of the schema. */
+  readonly schema: string
   readonly nowUs: bigint
+  /**
+   * The message of another table of the catalog by its "schema.table" text.
+   * @throws ReplogError NOT_FOUND
+   */
+  target(table: string): TableMessage
 }
 
 /**
- * Version 1 of the table message for a definition.
- * @throws ReplogError INVALID_DEFINITION, INVALID_ARGUMENT
+ * Version 1 of the table message for a definition. Targets of foreign keys are not told of them.
+ * @throws ReplogError INVALID_DEFINITION, INVALID_ARGUMENT, NOT_FOUND (the target of a foreign key)
  */
 export function tableMessageOf(definition: TableDefinition, place: TablePlace): TableMessage {
   requireDefinition(definition)
   const name = checkName('table', definition.name)
-  const invalid = (message: string): ReplogError =>
-    new ReplogError('INVALID_DEFINITION', `table ${JSON.stringify(name)}: ${message}`)
+  const invalid = invalidTable(name)
 
   if (!Array.isArray(definition.columns) || definition.columns.length === 0) {
     throw invalid('`columns` must list at least one column')
@@ -126,22 +97,13 @@ export function tableMessageOf(definition: TableDefinition, place: TablePlace): 
     throw invalid('`primaryKey` must name at least one column; it identifies rows on every replica')
   }
 
-  const columns: ColumnMessage[] = []
-  const byName = new Map<string, ColumnMessage>()
-  for (const column of definition.columns as readonly ColumnDefinition[]) {
-    const message = columnMessageOf(column, COLUMN_ID_FIRST + columns.length, invalid)
-    if (byName.has(message.name)) throw invalid(`column ${JSON.stringify(message.name)} is defined twice`)
-    byName.set(message.name, message)
-    columns.push(message)
-  }
-  if (columns.filter((column) => column.autoIncrement).length > 1)
-    throw invalid('only one column can be AUTO_INCREMENT')
-
-  const primaryKey = keyPartsOf(definition.primaryKey, 'the primary key', byName, invalid)
+  const columns = columnMessagesOf(definition.columns, invalid)
+  const columnOf = byName(columns)
+  const primaryKey = keyPartsOf(definition.primaryKey, 'the primary key', columnOf, invalid)
   const keyIds = new Set(primaryKey.map((part) => part.columnId))
-  const indexes = indexMessagesOf(definition.indexes ?? [], byName, invalid)
+  const indexes = indexMessagesOf(listOf(definition.indexes, 'indexes', invalid), columnOf, invalid)
 
-  const message: TableMessage = {
+  let message: TableMessage = {
     id: place.id,
     version: 1,
     catalogId: place.catalogId,
@@ -156,125 +118,20 @@ export function tableMessageOf(definition: TableDefinition, place: TablePlace): 
     comment: checkComment(definition.comment, invalid),
     createdUs: place.nowUs,
     changedUs: place.nowUs,
+    storageId: place.id,
+    foreignKeys: [],
+    checks: [],
+    nextConstraintId: 1,
+    referencedBy: [],
+    options: checkOptions(definition.options, undefined, invalid),
+    rowImage: rowImageOf(definition.rowImage, invalid),
   }
-  const bytes = encodeTableMessage(message).length
-  if (bytes > DEFINITION_BYTES_MAX) {
-    throw invalid(`the definition takes ${bytes} bytes, more than ${DEFINITION_BYTES_MAX}; use fewer or shorter names`)
+  for (const foreignKey of listOf(definition.foreignKeys, 'foreignKeys', invalid)) {
+    message = withForeignKey(message, foreignKey, place, invalid)
   }
+  for (const check of listOf(definition.checks, 'checks', invalid)) message = withCheck(message, check, invalid)
+  checkDefinitionBytes(message, invalid)
   return message
-}
-
-type Invalid = (message: string) => ReplogError
-
-function columnMessageOf(column: ColumnDefinition, id: number, invalid: Invalid): ColumnMessage {
-  requireObject(column, 'a column definition')
-  const name = checkName('column', column.name)
-  const at = `column ${JSON.stringify(name)}`
-  if (typeof column.type !== 'string') throw invalid(`${at}: \`type\` must be SQL type text such as "BIGINT"`)
-  const type = parseColumnType(column.type)
-  const autoIncrement = column.autoIncrement === true
-  if (autoIncrement && type.kind !== 'INTEGER' && type.kind !== 'BIGINT') {
-    throw invalid(`${at}: AUTO_INCREMENT needs INTEGER or BIGINT`)
-  }
-  const columnDefault = defaultOf(column.default, type, at, invalid)
-  if (autoIncrement && columnDefault !== undefined)
-    throw invalid(`${at}: AUTO_INCREMENT and a default exclude each other`)
-  return {
-    id,
-    name,
-    type,
-    notNull: column.notNull === true || autoIncrement,
-    default: columnDefault,
-    autoIncrement,
-    addedInVersion: 1,
-    missingValue: undefined,
-    comment: checkComment(column.comment, invalid),
-  }
-}
-
-function defaultOf(
-  value: ColumnDefinition['default'],
-  type: ColumnType,
-  at: string,
-  invalid: Invalid,
-): ColumnDefault | undefined {
-  if (value === undefined || value === null) return undefined
-  if (type.kind !== 'JSON' && isFunctionDefault(value)) {
-    const name = value.function.toUpperCase()
-    if (name === 'NOW' && (type.kind === 'TIMESTAMP' || type.kind === 'DATE' || type.kind === 'TIME')) {
-      return { function: 'NOW' }
-    }
-    if (name === 'UUID' && type.kind === 'UUID') return { function: 'UUID' }
-    throw invalid(`${at}: the default function ${value.function} does not give a ${type.kind}`)
-  }
-  const codec = valueCodec(type)
-  try {
-    return { literal: JSON.stringify(codec.toJson(codec.accept(value))) }
-  } catch (error) {
-    if (isReplogError(error, 'INVALID_VALUE')) throw invalid(`${at}: the default does not fit: ${error.message}`)
-    throw error
-  }
-}
-
-function isFunctionDefault(value: unknown): value is { function: string } {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    Object.keys(value).length === 1 &&
-    typeof (value as { function?: unknown }).function === 'string'
-  )
-}
-
-function indexMessagesOf(
-  definitions: readonly IndexDefinition[],
-  byName: ReadonlyMap<string, ColumnMessage>,
-  invalid: Invalid,
-): IndexMessage[] {
-  if (!Array.isArray(definitions)) throw invalid('`indexes` must be a list')
-  if (definitions.length > TABLE_INDEXES_MAX) throw invalid(`at most ${TABLE_INDEXES_MAX} indexes`)
-  const names = new Set<string>()
-  return (definitions as readonly IndexDefinition[]).map((definition, ordinal) => {
-    requireObject(definition, 'an index definition')
-    const name = checkName('index', definition.name)
-    if (names.has(name)) throw invalid(`index ${JSON.stringify(name)} is defined twice`)
-    names.add(name)
-    return {
-      id: 1 + ordinal,
-      name,
-      unique: definition.unique === true,
-      parts: keyPartsOf(definition.columns, `index ${JSON.stringify(name)}`, byName, invalid),
-    }
-  })
-}
-
-function keyPartsOf(
-  parts: readonly KeyPartDefinition[],
-  what: string,
-  byName: ReadonlyMap<string, ColumnMessage>,
-  invalid: Invalid,
-): KeyPartMessage[] {
-  if (!Array.isArray(parts) || parts.length === 0) throw invalid(`${what} must name at least one column`)
-  if (parts.length > KEY_COLUMNS_MAX) throw invalid(`${what} has more than ${KEY_COLUMNS_MAX} columns`)
-  const seen = new Set<number>()
-  return (parts as readonly KeyPartDefinition[]).map((part) => {
-    const columnName = typeof part === 'string' ? part : part.column
-    const column = byName.get(columnName)
-    if (column === undefined) throw invalid(`${what} names the unknown column ${JSON.stringify(columnName)}`)
-    if (seen.has(column.id)) throw invalid(`${what} names column ${JSON.stringify(columnName)} twice`)
-    seen.add(column.id)
-    if (valueCodec(column.type).key === undefined) {
-      throw invalid(`${what}: a ${column.type.kind} column cannot be part of a key`)
-    }
-    return { columnId: column.id, descending: typeof part === 'object' && part.descending === true }
-  })
-}
-
-function checkComment(comment: unknown, invalid: Invalid): string {
-  if (comment === undefined || comment === null) return ''
-  if (typeof comment !== 'string' || !comment.isWellFormed() || comment.length > 1024) {
-    throw invalid('a comment is a string of at most 1024 characters')
-  }
-  return comment
 }
 
 /** @throws ReplogError INVALID_DEFINITION when it is not even an object */
@@ -282,45 +139,115 @@ export function requireDefinition(definition: unknown): void {
   requireObject(definition, 'a table definition')
 }
 
-function requireObject(value: unknown, what: string): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ReplogError('INVALID_DEFINITION', `${what} must be an object`)
+/** @throws ReplogError INVALID_DEFINITION for a message that is too long when encoded */
+export function checkDefinitionBytes(message: TableMessage, invalid: Invalid): void {
+  const bytes = encodeTableMessage(message).length
+  if (bytes > DEFINITION_BYTES_MAX) {
+    throw invalid(`the definition takes ${bytes} bytes, more than ${DEFINITION_BYTES_MAX}; use fewer or shorter names`)
   }
 }
 
-/** The definition that makes a table like this message; `tableMessageOf` is its inverse. */
-export function definitionOf(
-  message: TableMessage,
-  schema: string,
-  typeText: (type: ColumnType) => string,
-): TableDefinition {
-  const nameOf = new Map(message.columns.map((column) => [column.id, column.name]))
-  const part = (key: KeyPartMessage): KeyPartDefinition => {
-    const column = nameOf.get(key.columnId) ?? ''
-    return key.descending ? { column, descending: true } : column
+/** @throws ReplogError INVALID_DEFINITION */
+export function rowImageOf(rowImage: unknown, invalid: Invalid): RowImage {
+  if (rowImage === undefined || rowImage === 'full') return 'FULL'
+  if (rowImage === 'minimal') return 'MINIMAL'
+  throw invalid('`rowImage` is "full" or "minimal"')
+}
+
+/** The message of a new table under another id than the provisional one that it was made with. */
+export function withTableId(message: TableMessage, id: number): TableMessage {
+  return {
+    ...message,
+    id,
+    storageId: id,
+    foreignKeys: message.foreignKeys.map((foreignKey) => {
+      return foreignKey.targetTableId === message.id ? { ...foreignKey, targetTableId: id } : foreignKey
+    }),
+    referencedBy: message.referencedBy.map((reference) => {
+      return reference.tableId === message.id ? { ...reference, tableId: id } : reference
+    }),
   }
+}
+
+function withForeignKey(
+  message: TableMessage,
+  definition: ForeignKeyDefinition,
+  place: TablePlace,
+  invalid: Invalid,
+): TableMessage {
+  const identifier = targetIdentifierOf(definition, invalid)
+  const self = identifier.schema === place.schema && identifier.table === message.name
+  const target = self ? message : place.target(formatTableName(identifier))
+  const foreignKey = foreignKeyMessageOf(definition, message.nextConstraintId, message, target, invalid)
+  const next = withForeignKeyIndex(message, foreignKey, invalid)
+  const owner = {
+    ...next,
+    foreignKeys: [...next.foreignKeys, foreignKey],
+    nextConstraintId: next.nextConstraintId + 1,
+  }
+  return self ? withReference(owner, { tableId: message.id, foreignKeyId: foreignKey.id }, invalid) : owner
+}
+
+function withCheck(message: TableMessage, definition: CheckDefinition, invalid: Invalid): TableMessage {
+  const check = checkMessageOf(definition, message.nextConstraintId, message, invalid)
+  return { ...message, checks: [...message.checks, check], nextConstraintId: message.nextConstraintId + 1 }
+}
+
+function columnMessagesOf(definitions: readonly ColumnDefinition[], invalid: Invalid): ColumnMessage[] {
+  const columns: ColumnMessage[] = []
+  const names = new Set<string>()
+  for (const definition of definitions) {
+    const column = columnMessageOf(definition, COLUMN_ID_FIRST + columns.length, 1, invalid)
+    if (names.has(column.name)) throw invalid(`column ${JSON.stringify(column.name)} is defined twice`)
+    names.add(column.name)
+    columns.push(column)
+  }
+  requireOneAutoIncrement(columns, invalid)
+  return columns
+}
+
+function indexMessagesOf(
+  definitions: readonly IndexDefinition[],
+  columns: ReadonlyMap<string, ColumnMessage>,
+  invalid: Invalid,
+): IndexMessage[] {
+  const indexes: IndexMessage[] = []
+  for (const definition of definitions) {
+    const index = indexMessageOf(definition, 1 + indexes.length, columns, invalid)
+    requireIndexFits(index.name, indexes, invalid)
+    indexes.push(index)
+  }
+  return indexes
+}
+
+function listOf<Item>(list: readonly Item[] | undefined, name: string, invalid: Invalid): readonly Item[] {
+  if (list === undefined) return []
+  if (!Array.isArray(list)) throw invalid(`\`${name}\` must be a list`)
+  return list
+}
+
+/**
+ * The definition that makes a table like this message; `tableMessageOf` is its inverse.
+ * @param schema the name of the table's schema
+ */
+export function definitionOf(message: TableMessage, schema: string, tableOf: ReferencedTables): TableDefinition {
+  const { columns, indexes, foreignKeys, checks } = message
   return {
     schema,
     name: message.name,
-    columns: message.columns.map((column) => ({
-      name: column.name,
-      type: typeText(column.type),
-      ...(column.notNull ? { notNull: true } : {}),
-      ...(column.default === undefined ? {} : { default: defaultDefinitionOf(column.default) }),
-      ...(column.autoIncrement ? { autoIncrement: true } : {}),
-      ...(column.comment === '' ? {} : { comment: column.comment }),
-    })),
-    primaryKey: message.primaryKey.map(part),
-    indexes: message.indexes.map((index) => ({
-      name: index.name,
-      columns: index.parts.map(part),
-      ...(index.unique ? { unique: true } : {}),
-    })),
+    columns: columns.map(definitionOfColumn),
+    primaryKey: definitionOfKey(message.primaryKey, columns),
+    indexes: indexes.map((index) => definitionOfIndex(index, columns)),
+    ...(foreignKeys.length === 0
+      ? {}
+      : {
+          foreignKeys: foreignKeys.map((foreignKey) => {
+            return definitionOfForeignKey(foreignKey, columns, targetNames(foreignKey, message, schema, tableOf))
+          }),
+        }),
+    ...(checks.length === 0 ? {} : { checks: checks.map((check) => definitionOfCheck(check, columns)) }),
     ...(message.comment === '' ? {} : { comment: message.comment }),
+    ...(Object.keys(message.options).length === 0 ? {} : { options: message.options }),
+    ...(message.rowImage === 'FULL' ? {} : { rowImage: 'minimal' }),
   }
-}
-
-function defaultDefinitionOf(value: ColumnDefault): NonNullable<ColumnDefinition['default']> {
-  if ('literal' in value) return JSON.parse(value.literal) as NonNullable<JsonValue>
-  return { function: value.function === 'NOW' ? 'now' : 'uuid' }
 }
