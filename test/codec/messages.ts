@@ -2,18 +2,16 @@
 import fc from 'fast-check'
 import protobuf from 'protobufjs/light.js'
 import { asEpoch, asLsn, LSN_MAX } from '../../core/position.js'
-import type { ColumnType } from '../../log/codec/column-type.js'
 import { REPLICATION_DESCRIPTOR } from '../../log/codec/generated/replication.js'
 import type {
-  CatalogMessage,
-  ColumnMessage,
+  DefinitionStatement,
   RowChange,
   RowChanges,
-  SchemaMessage,
   Statement,
   TableMessage,
   Transaction,
 } from '../../log/codec/message.js'
+import { catalogMessage, counted, protoTable, schemaMessage, tableMessage, time, words } from './definitions.js'
 
 const root = protobuf.Root.fromJSON(REPLICATION_DESCRIPTOR)
 
@@ -35,8 +33,19 @@ export function protoTransaction(transaction: Transaction, segment = 0, lastSegm
 }
 
 function protoStatement(statement: Statement): object {
+  if (statement.kind === 'renameTables') return { renameTables: { tables: statement.tables.map(protoDefinitions) } }
   const { kind, ...body } = statement
-  return { [kind]: body }
+  return { [kind]: protoDefinitions(body) }
+}
+
+/** With before and after as protobufjs wants them. */
+function protoDefinitions(body: object): object {
+  return Object.fromEntries(
+    Object.entries(body).map(([name, value]: [string, unknown]) => {
+      const isTable = typeof value === 'object' && value !== null && 'columns' in value
+      return [name, isTable ? protoTable(value as TableMessage) : value]
+    }),
+  )
 }
 
 /** A text that is equal for equal messages: bytes as hex, whatever their class, and no undefined properties. */
@@ -57,112 +66,67 @@ function byName(one: unknown[], other: unknown[]): number {
   return String(one[0]) < String(other[0]) ? -1 : 1
 }
 
-const counted = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 0xffff_ffff }))
-const time = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 const image = fc.uint8Array({ minLength: 1, maxLength: 200 })
 const serverId = fc.uint8Array({ minLength: 16, maxLength: 16 })
-const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
-const words = fc.string({ unit: 'grapheme', maxLength: 40 })
-
-const columnType: fc.Arbitrary<ColumnType> = fc.oneof(
-  fc.constantFrom<ColumnType>(
-    { kind: 'BOOLEAN' },
-    { kind: 'INTEGER' },
-    { kind: 'BIGINT' },
-    { kind: 'DOUBLE' },
-    { kind: 'TEXT' },
-    { kind: 'BLOB' },
-    { kind: 'DATE' },
-    { kind: 'TIME' },
-    { kind: 'TIMESTAMP' },
-    { kind: 'UUID' },
-    { kind: 'JSON' },
-  ),
-  fc.integer({ min: 1, max: 65_535 }).map((length): ColumnType => ({ kind: 'VARCHAR', length })),
-  fc
-    .tuple(fc.integer({ min: 1, max: 65 }), fc.integer({ min: 0, max: 65 }))
-    .map(([precision, scale]): ColumnType => ({ kind: 'DECIMAL', precision, scale: Math.min(precision, scale) })),
-  fc.array(words, { minLength: 1, maxLength: 4 }).map((labels): ColumnType => ({ kind: 'ENUM', labels })),
-)
-
-const columnBody = fc.record({
-  type: columnType,
-  notNull: fc.boolean(),
-  default: fc.option(
-    fc.oneof(
-      words.map((literal) => ({ literal })),
-      fc.constantFrom({ function: 'NOW' } as const, { function: 'UUID' } as const),
-    ),
-    { nil: undefined },
-  ),
-  autoIncrement: fc.boolean(),
-  addedInVersion: fc.integer({ min: 0, max: 3 }),
-  missingValue: fc.option(words, { nil: undefined }),
-  comment: words,
-})
-
-export const tableMessage: fc.Arbitrary<TableMessage> = fc
-  .record({
-    id: counted,
-    version: fc.integer({ min: 3, max: 0xffff_ffff }),
-    catalogId: counted,
-    schemaId: counted,
-    name: word,
-    columns: fc.uniqueArray(fc.tuple(word, columnBody), { minLength: 1, maxLength: 5, selector: ([name]) => name }),
-    indexNames: fc.array(fc.tuple(word, fc.boolean(), fc.boolean()), { maxLength: 3 }),
-    comment: words,
-    createdUs: time,
-    changedUs: time,
-  })
-  .map(({ columns, indexNames, ...table }) => ({
-    ...table,
-    columns: columns.map(([name, body], index): ColumnMessage => ({ id: 2 + index, name, ...body })),
-    primaryKey: [{ columnId: 2, descending: false }],
-    indexes: indexNames.map(([name, unique, descending], index) => ({
-      id: index + 1,
-      name,
-      unique,
-      parts: [{ columnId: 1 + columns.length, descending }],
-    })),
-    nextColumnId: 2 + columns.length,
-    nextIndexId: 1 + indexNames.length,
-  }))
-
-export const schemaMessage: fc.Arbitrary<SchemaMessage> = fc.record({
-  id: counted,
-  catalogId: counted,
-  name: word,
-  createdUs: time,
-})
-
-export const catalogMessage: fc.Arbitrary<CatalogMessage> = fc.record({ id: counted, name: word, createdUs: time })
 
 /** Images are long enough for segments of a few hundred bytes to be cut. */
 const rowChanges: fc.Arbitrary<RowChanges> = fc
-  .record({ kind: fc.constantFrom('insert', 'update', 'delete'), tableId: counted, tableVersion: counted })
+  .record({ kind: fc.constantFrom('insert', 'update', 'delete', 'rewrite'), tableId: counted, tableVersion: counted })
   .chain((head) => fc.array(rowChange(head.kind), { maxLength: 8 }).map((rows) => ({ ...head, rows })))
 
 function rowChange(kind: RowChanges['kind']): fc.Arbitrary<RowChange> {
-  if (kind === 'insert') return fc.record({ after: image })
+  if (kind === 'insert' || kind === 'rewrite') return fc.record({ after: image })
   const which = fc.oneof(fc.record({ before: image }), fc.record({ key: image }))
   if (kind === 'delete') return which
   return fc.tuple(which, image).map(([row, after]) => ({ ...row, after }))
 }
 
-export const statement: fc.Arbitrary<Statement> = fc.oneof(
-  { weight: 6, arbitrary: rowChanges },
-  { weight: 1, arbitrary: tableMessage.map((after) => ({ kind: 'createTable', after }) as const) },
-  { weight: 1, arbitrary: tableMessage.map((before) => ({ kind: 'dropTable', before }) as const) },
-  { weight: 1, arbitrary: schemaMessage.map((after) => ({ kind: 'createSchema', after }) as const) },
-  { weight: 1, arbitrary: catalogMessage.map((after) => ({ kind: 'createCatalog', after }) as const) },
-  { weight: 1, arbitrary: catalogMessage.map((before) => ({ kind: 'dropCatalog', before }) as const) },
-  {
-    weight: 1,
-    arbitrary: fc
-      .tuple(counted, serverId)
-      .map(([epoch, id]) => ({ kind: 'newEpoch', epoch: asEpoch(epoch), serverId: id }) as const),
-  },
+/** Two messages of one object. */
+function change<Message extends { readonly id: number; readonly catalogId?: number }>(
+  message: fc.Arbitrary<Message>,
+): fc.Arbitrary<{ before: Message; after: Message }> {
+  return fc.tuple(message, message).map(([before, after]) => {
+    const { id, catalogId } = before
+    return { before, after: { ...after, id, ...(catalogId === undefined ? {} : { catalogId }) } }
+  })
+}
+
+const tableChange = change(tableMessage)
+const autoIncrement = fc.oneof(fc.constant(0n), time)
+
+type DefinitionArbitraries = {
+  readonly [Kind in DefinitionStatement['kind']]: fc.Arbitrary<
+    Omit<Extract<DefinitionStatement, { readonly kind: Kind }>, 'kind'>
+  >
+}
+
+/** The body of a statement of each kind. */
+const DEFINITIONS: DefinitionArbitraries = {
+  createTable: fc.record({ after: tableMessage }),
+  dropTable: fc.record({ before: tableMessage }),
+  alterTable: fc.tuple(tableChange, autoIncrement).map(([tables, highest]) => ({ ...tables, autoIncrement: highest })),
+  truncateTable: fc
+    .tuple(tableChange, autoIncrement)
+    .map(([tables, highest]) => ({ ...tables, autoIncrement: highest })),
+  renameTables: fc.record({ tables: fc.array(tableChange, { minLength: 1, maxLength: 3 }) }),
+  createIndex: tableChange,
+  dropIndex: fc.tuple(tableChange, words).map(([tables, reason]) => ({ ...tables, reason })),
+  createSchema: fc.record({ after: schemaMessage }),
+  alterSchema: change(schemaMessage),
+  dropSchema: fc.record({ before: schemaMessage }),
+  createCatalog: fc.record({ after: catalogMessage }),
+  alterCatalog: change(catalogMessage),
+  dropCatalog: fc.record({ before: catalogMessage }),
+  newEpoch: fc.record({ epoch: counted.map(asEpoch), serverId }),
+}
+
+const definition = fc.oneof(
+  ...Object.entries(DEFINITIONS).map(([kind, body]) =>
+    (body as fc.Arbitrary<object>).map((fields) => ({ kind, ...fields }) as DefinitionStatement),
+  ),
 )
+
+export const statement: fc.Arbitrary<Statement> = fc.oneof(rowChanges, definition)
 
 export const transaction: fc.Arbitrary<Transaction> = fc.record({
   lsn: fc.bigInt({ min: 1n, max: LSN_MAX }).map(asLsn),
@@ -209,39 +173,4 @@ export const SAMPLE: Transaction = {
   statements: [
     { kind: 'insert', tableId: 3, tableVersion: 1, rows: [{ after: Buffer.from('080110541a0161', 'hex') }] },
   ],
-}
-
-export const SAMPLE_TABLE: TableMessage = {
-  id: 3,
-  version: 1,
-  catalogId: 1,
-  schemaId: 2,
-  name: 'fan_of',
-  columns: [
-    {
-      id: 2,
-      name: 'user_id',
-      type: { kind: 'BIGINT' },
-      notNull: true,
-      autoIncrement: false,
-      addedInVersion: 1,
-      comment: '',
-    },
-    {
-      id: 3,
-      name: 'note',
-      type: { kind: 'VARCHAR', length: 20 },
-      notNull: false,
-      autoIncrement: false,
-      addedInVersion: 1,
-      comment: '',
-    },
-  ],
-  primaryKey: [{ columnId: 2, descending: false }],
-  indexes: [{ id: 1, name: 'note', unique: false, parts: [{ columnId: 3, descending: true }] }],
-  nextColumnId: 4,
-  nextIndexId: 2,
-  comment: '',
-  createdUs: 1_795_000_000_000_000n,
-  changedUs: 1_795_000_000_000_000n,
 }

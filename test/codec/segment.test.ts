@@ -6,7 +6,8 @@ import { SEGMENT_BYTES_TARGET } from '../../core/limits.js'
 import { asLsn } from '../../core/position.js'
 import type { RowChanges, Transaction } from '../../log/codec/message.js'
 import { decodeTransaction, encodeTransaction, peekTransaction } from '../../log/codec/transaction-codec.js'
-import { joined, protoBytes, protoTransaction, protoType, SAMPLE, SAMPLE_TABLE, text, transaction } from './messages.js'
+import { SAMPLE_TABLE } from './definitions.js'
+import { joined, protoBytes, protoTransaction, protoType, SAMPLE, text, transaction } from './messages.js'
 
 const target = fc.integer({ min: 64, max: 1500 })
 

@@ -163,9 +163,9 @@ t.test('TruncationInsideAFieldIsCorrupt', async (t) => {
 })
 
 t.test('UnknownStatementKindIsRefusedAsNewer', async (t) => {
-  // Field 12 of the oneof, an empty message.
-  const alterTable = Buffer.from([STATEMENT_TAG, 2, (12 << 3) | 2, 0])
-  refused(t, Buffer.concat([encode(SAMPLE), alterTable]), 'UNSUPPORTED_VERSION', /kind \(field 12\).*upgrade/)
+  // Field 60 of the oneof, an empty message.
+  const future = Buffer.from([STATEMENT_TAG, 3, 0xe2, 0x03, 0])
+  refused(t, Buffer.concat([encode(SAMPLE), future]), 'UNSUPPORTED_VERSION', /kind \(field 60\).*upgrade/)
 })
 
 t.test('UnknownFieldsArePassedOverAtEveryLevel', async (t) => {
@@ -174,8 +174,8 @@ t.test('UnknownFieldsArePassedOverAtEveryLevel', async (t) => {
   const delimited = (tag: number, content: Buffer) => Buffer.concat([Buffer.from([tag, content.length]), content])
   const row = Buffer.concat([delimited(0x1a, Buffer.from('0801', 'hex')), unknown])
   const changes = Buffer.concat([Buffer.from('08031001', 'hex'), delimited(0x1a, row), unknown])
-  // In a Statement field 30 is taken, so an unknown one is field 32 there.
-  const statement = Buffer.concat([delimited(0x0a, changes), Buffer.from('800205', 'hex')])
+  // In a Statement field 30 is taken, so an unknown one is field 60 there.
+  const statement = Buffer.concat([delimited(0x0a, changes), Buffer.from('e00305', 'hex')])
   const read = decodeTransaction([Buffer.concat([HEAD, delimited(0x4a, statement), unknown])])
   const after = Buffer.from('0801', 'hex')
   t.equal(

@@ -7,7 +7,8 @@ import { CompiledTable } from '../../ddl/compiled-table.js'
 import { TableCompiler } from '../../ddl/table-compiler.js'
 import { decodeTableMessage, encodeTableMessage } from '../../log/codec/definition-codec.js'
 import type { TableMessage } from '../../log/codec/message.js'
-import { SAMPLE_TABLE, tableMessage, text } from '../codec/messages.js'
+import { SAMPLE_TABLE, tableMessage } from '../codec/definitions.js'
+import { text } from '../codec/messages.js'
 
 const own = fc.record({
   id: fc.integer({ min: 1, max: 0xffff_ffff }),

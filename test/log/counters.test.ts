@@ -49,7 +49,7 @@ void t.test('statistics of a wrong length are CORRUPT; the AUTO_INCREMENT mark o
 
 const created = (id: number) => ({
   kind: 'createSchema' as const,
-  after: { id, catalogId: 1, name: 's', createdUs: 0n },
+  after: { id, catalogId: 1, name: 's', createdUs: 0n, comment: '', options: {} },
 })
 
 void t.test('ids: one that was handed out or used never comes again; only used ones are stored', (t) => {
@@ -78,7 +78,7 @@ void t.test('the log size record and purge jobs come back as they were, or are C
     ),
   )
   t.throws(() => decodeLogBytes(Buffer.alloc(15)), { code: 'CORRUPT' })
-  const job = { tableId: 0xffff_ffff, indexIds: [1, 64] }
+  const job = { storageId: 0xffff_ffff, indexIds: [1, 64] }
   t.same(decodePurgeJob(encodePurgeJob(job)), job)
   t.throws(() => decodePurgeJob(Buffer.alloc(3)), { code: 'CORRUPT' })
   t.throws(() => decodePurgeJob(Buffer.alloc(6)), { code: 'CORRUPT' })

@@ -64,8 +64,8 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
   await lane.commitDefinitions(1n, () => ({
     catalogId: 1,
     statements: [
-      { kind: 'createCatalog', after: { id: 1, name: 'local', createdUs } },
-      { kind: 'createSchema', after: { id: 1, catalogId: 1, name: 'test', createdUs } },
+      { kind: 'createCatalog', after: { id: 1, name: 'local', createdUs, comment: '', options: {} } },
+      { kind: 'createSchema', after: { id: 1, catalogId: 1, name: 'test', createdUs, comment: '', options: {} } },
     ],
   }))
   const db = new Catalog(
