@@ -56,6 +56,11 @@ export class LockTable {
     return holder !== undefined && holder !== owner
   }
 
+  /** Whether the owner has a lock that somebody could wait for. */
+  holdsAny(owner: LockOwner): boolean {
+    return (this.#heldBy.get(owner)?.size ?? 0) > 0
+  }
+
   /**
    * Resolves when the owner holds the lock.
    * @throws ReplogError DEADLOCK when waiting would close a circle; LOCK_TIMEOUT; LIMIT

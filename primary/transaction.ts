@@ -196,6 +196,11 @@ export class Transaction implements LockOwner {
     return this.#snapshot.lsn
   }
 
+  /** Whether it has locked rows or a table, so that others may wait for it. */
+  get holdsLocks(): boolean {
+    return this.#context.locks.holdsAny(this)
+  }
+
   /** Why the transaction was rolled back, when it was not by the user. */
   get endedBecause(): ReplogError | undefined {
     return this.#endedBecause

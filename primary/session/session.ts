@@ -49,8 +49,6 @@ export class Session {
   readonly #context: SessionContext
   #state: SessionState = 'idle'
   #transaction: Transaction | undefined
-  /** Of the open transaction. */
-  #holdsLocks = false
   /** Why the transaction was ended, in the state `lost`. */
   #lostBecause: ReplogError | undefined
   readonly #cursors: SessionCursors
@@ -157,6 +155,7 @@ export class Session {
       case 'update':
       case 'delete':
       case 'get':
+      case 'getForUpdate':
       case 'check':
       case 'scan':
       case 'createTable':
@@ -173,11 +172,6 @@ export class Session {
         // The schema of the statement has seen it.
         const statement = { [operation.name]: operation.input } as unknown as StatementInput
         return this.#opened('statement').execute(statement)
-      }
-      case 'getForUpdate': {
-        const result = await this.#opened('statement').execute({ getForUpdate: operation.input })
-        this.#holdsLocks = this.#transaction !== undefined
-        return result
       }
       case 'begin':
         return this.#begin(operation.input)
@@ -264,10 +258,10 @@ export class Session {
     if (this.#state === 'closed') throw this.#refusal('statement')
     const { statements, annotations, idempotencyKey } = input
     // Whether it would wait is known only when it does, and then also through the locks of others; who reads never does.
-    if (this.#holdsLocks && statements.some(isWrite)) {
+    if (this.#transaction?.holdsLocks === true && statements.some(isWrite)) {
       throw new ReplogError(
         'TRANSACTION_OPEN',
-        'the open transaction of this session holds row locks, which a one-shot transaction that writes could wait for in ' +
+        'the open transaction of this session holds locks, which a one-shot transaction that writes could wait for in ' +
           'vain; commit or roll back first, or send it in another session',
       )
     }
@@ -319,7 +313,6 @@ export class Session {
   #forgetTransaction(): void {
     this.#cursors.closeAll()
     this.#transaction = undefined
-    this.#holdsLocks = false
   }
 
   #move(event: SessionEvent): void {

@@ -35,14 +35,67 @@ void t.test('a catalog is made, used, listed and dropped; the answers name its p
   const { bytes } = serving.primary.state.statistics.durableCatalog(2)
   t.ok(bytes > 0)
   t.same(listed.json['catalogs'], [
-    { name: 'local', tables: 0, rows: 0, bytes: 0 },
-    { name, tables: 1, rows: 2, bytes },
+    { name: 'local', comment: '', options: {}, tables: 0, rows: 0, bytes: 0 },
+    { name, comment: '', options: {}, tables: 1, rows: 2, bytes },
   ])
 
   t.match(await serving.send('DELETE', path), { status: 200, json: { lsn: '5', position: /^1\.5\./ } })
   t.match(await serving.get(`${path}/tables`), { status: 404, json: { code: 'NOT_FOUND' } })
   t.match((await serving.get('/v1/catalogs')).json['catalogs'], [{ name: 'local' }])
 })
+
+void t.test(
+  'comment and options are given at the making, changed, and listed; what stays as it is writes nothing',
+  async (t) => {
+    const serving = await serve()
+    t.teardown(() => serving.close())
+    const named = { name: 'shop', comment: 'of Ada', options: { tier: 'gold', region: 'eu' } }
+    const send = (method: string, path: string, body: object) =>
+      serving.send(method, path, JSON_TYPE, JSON.stringify(body))
+    const listed = async (): Promise<unknown> => (await serving.get('/v1/catalogs?after=local')).json['catalogs']
+    t.equal((await send('POST', '/v1/catalogs', named)).status, 201)
+    t.match(await listed(), [named])
+
+    const path = '/v1/catalogs/shop'
+    const changed = await send('PATCH', path, { options: { tier: 'silver', region: null, color: 'red' } })
+    t.match(changed, { status: 200, json: { altered: true, lsn: '3', position: /^1\.3\.[0-9a-f]{32}$/ } })
+    t.match(await listed(), [{ name: 'shop', comment: 'of Ada' }])
+    t.same(((await listed()) as { options: object }[])[0]!.options, { tier: 'silver', color: 'red' })
+    t.match((await send('PATCH', path, { comment: '' })).json, { altered: true, lsn: '4' })
+
+    for (const body of [{}, { comment: '' }, { options: {} }, { options: { none: null, color: 'red' } }]) {
+      t.match(
+        await send('PATCH', path, body),
+        { status: 200, json: { altered: false, lsn: '4' } },
+        JSON.stringify(body),
+      )
+    }
+    t.equal(serving.primary.position.lsn, 4n, 'nothing was written')
+    t.match(
+      (await send('PATCH', '/v1/catalogs/local', { comment: 'first' })).json,
+      { altered: true },
+      'also of `local`',
+    )
+
+    t.match(await send('PATCH', '/v1/catalogs/nothing', {}), { status: 404, json: { code: 'NOT_FOUND' } })
+    const refused: readonly [body: object, detail: RegExp][] = [
+      [{ coment: 'x' }, /unknown property "coment"; did you mean "comment"\?/],
+      [{ comment: null }, /comment must be string/],
+      [{ options: { a: 1 } }, /options\/a must be string or null/],
+      [{ options: ['a'] }, /options must be object/],
+    ]
+    for (const [body, detail] of refused) {
+      t.match(await send('PATCH', path, body), { status: 400, json: { code: 'INVALID_ARGUMENT', detail } })
+    }
+    const long = await send('PATCH', path, { options: { a: 'x'.repeat(20_000) } })
+    t.match(long, { status: 400, json: { code: 'INVALID_DEFINITION' } })
+    t.match(await send('POST', '/v1/catalogs', { name: 'y', options: { a: null } }), {
+      status: 400,
+      json: { detail: /options\/a must be string/ },
+    })
+    t.equal(serving.primary.position.lsn, 5n, 'what is refused writes nothing')
+  },
+)
 
 void t.test('refusals: names that are taken, none, or for good; bodies that are not exactly right', async (t) => {
   const serving = await serve()
@@ -119,5 +172,6 @@ void t.test('a replica lists its own and refuses to make or drop any, naming the
   t.match(await (await fetch(`${url}/v1/catalogs`)).json(), { catalogs: [], next: null })
   const refused = { code: 'READ_ONLY_REPLICA', primary: from }
   t.match(await (await fetch(`${url}/v1/catalogs`, { method: 'POST', body: '{' })).json(), refused)
+  t.match(await (await fetch(`${url}/v1/catalogs/x`, { method: 'PATCH', body: '{' })).json(), refused)
   t.match(await (await fetch(`${url}/v1/catalogs/x`, { method: 'DELETE' })).json(), refused)
 })

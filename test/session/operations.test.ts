@@ -2,6 +2,7 @@
 import t from 'tap'
 import { parsePosition } from '../../core/position.js'
 import { OPERATION_SCHEMAS } from '../../primary/session/request-schema.js'
+import { DDL_CONVERSATION } from './ddl-conversation.js'
 import { FORMS, type Sent, TABLE_T, serveSessions } from './serving-sessions.js'
 
 /** Operations in order, each with its answer. Numbers of LSNs and positions are checked apart. */
@@ -158,7 +159,9 @@ for (const form of FORMS) {
 }
 
 t.test('every operation was asked for', async (t) => {
-  const asked = new Set([...CONVERSATION.map(([operation]) => Object.keys(operation)[0]), 'commit', 'execute'])
+  const asked = new Set(
+    [...CONVERSATION, ...DDL_CONVERSATION].map(([operation]) => Object.keys(operation)[0]).concat('commit', 'execute'),
+  )
   t.same([...asked].sort(), Object.keys(OPERATION_SCHEMAS).sort())
 })
 
