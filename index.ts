@@ -11,16 +11,27 @@ export { Transaction, type TransactionOptions, type TransactionStatus } from './
 export type { CommitResult } from './primary/commit-lane.js'
 export type { Annotations } from './primary/annotations.js'
 export type {
+  AlterSchemaInput,
+  AlterTableInput,
   CheckInput,
+  CreateIndexInput,
+  CreateSchemaInput,
+  CreateTableAsInput,
   CreateTableInput,
+  DropIndexInput,
+  DropSchemaInput,
   DropTableInput,
   InsertInput,
   KeyInput,
+  ProjectionInput,
+  RenameInput,
+  RenameTablesInput,
   RowInput,
   ScanInput,
   SetInput,
   StatementInput,
   StatementResult,
+  TruncateTableInput,
   UpdateInput,
 } from './primary/statement.js'
 export { Replica, type ReplicaOptions } from './replica/replica.js'
@@ -29,7 +40,18 @@ export type { ScanOptions } from './log/scan.js'
 export type { FollowState, Lag, ReplicationStatus, StageStatus } from './log/status.js'
 export type { JsonValue, Value } from './log/codec/column-type.js'
 export type { RowObject } from './ddl/compiled-table.js'
-export type { ColumnDefinition, IndexDefinition, KeyPartDefinition, TableDefinition } from './ddl/table-definition.js'
+export type {
+  CheckDefinition,
+  ColumnDefinition,
+  ExpressionDefinition,
+  ForeignKeyDefinition,
+  IndexDefinition,
+  KeyPartDefinition,
+  OperandDefinition,
+  ReferentialActionDefinition,
+  TableDefinition,
+} from './ddl/table-definition.js'
+export type { AlterTableChange, ColumnPlace } from './ddl/alter-definition.js'
 export { ERROR_CODES, ReplogError, isReplogError, type ErrorCode } from './core/errors.js'
 export { type Epoch, type Lsn, type Position, asLsn, formatPosition, parseLsn, parsePosition } from './core/position.js'
 export { VERSION } from './core/version.js'
