@@ -3,6 +3,7 @@
  * dictionary only; whoever shows a definition says what each id is called.
  */
 import type { ColumnMessage, TableMessage } from '../log/codec/message.js'
+import type { Dictionary, ReadKey } from './dictionary.js'
 
 export interface ReferencedTable {
   readonly schema: string
@@ -12,6 +13,15 @@ export interface ReferencedTable {
 
 /** Undefined for a table that the caller does not know, which is then shown by its ids: `table 12`, `column 3`. */
 export type ReferencedTables = (tableId: number) => ReferencedTable | undefined
+
+/** The tables that `read` sees, under the names that they have there. */
+export function referencedTablesIn(dictionary: Dictionary, read: ReadKey): ReferencedTables {
+  return (tableId) => {
+    const message = dictionary.tableById(read, tableId)?.message
+    const schema = message && dictionary.schemaById(read, message.schemaId)
+    return schema && { schema: schema.name, name: message.name, columns: message.columns }
+  }
+}
 
 export interface TargetNames {
   /** Undefined when only the id is known. */

@@ -3,9 +3,10 @@
  */
 import { ReplogError, isReplogError } from '../core/errors.js'
 import { systemClock } from '../core/clock.js'
-import { type CompiledTable } from '../ddl/compiled-table.js'
 import { Dictionary, type ReadKey } from '../ddl/dictionary.js'
 import { catalogIdentifier } from '../ddl/identifiers.js'
+import { type ReferencedTables, referencedTablesIn } from '../ddl/referenced-table.js'
+import type { TableMessage } from '../log/codec/message.js'
 import { openDataDirectory } from '../store/data-directory.js'
 import { Store } from '../store/store.js'
 import type { TableArgument } from './table-argument.js'
@@ -23,11 +24,18 @@ export async function openStoreToRead(path: string): Promise<Store> {
   }
 }
 
-export async function tableInStore(path: string, { catalog, schema, table }: TableArgument): Promise<CompiledTable> {
+/** Shows a table, and the tables that it refers to, while the store is open. */
+export async function showTableInStore(
+  path: string,
+  { catalog, schema, table }: TableArgument,
+  show: (message: TableMessage, tableOf: ReferencedTables) => string,
+): Promise<string> {
   const store = await openStoreToRead(path)
   try {
     const read: ReadKey = (key) => store.get(key)
-    return new Dictionary().table(read, { catalog: catalogIdentifier(catalog), schema, table })
+    const dictionary = new Dictionary()
+    const { message } = dictionary.table(read, { catalog: catalogIdentifier(catalog), schema, table })
+    return show(message, referencedTablesIn(dictionary, read))
   } finally {
     await store.close()
   }

@@ -1,7 +1,7 @@
 /** `replog proto TABLE`: a standalone .proto of a table, from which any language decodes its rows and changes. */
 import type { Command } from 'commander'
 import { protoOf } from '../ddl/proto-export.js'
-import { tableInStore } from './dictionary-source.js'
+import { showTableInStore } from './dictionary-source.js'
 import { type SourceOptions, addCatalogFlag, addSourceFlags, sourceOf } from './flags.js'
 import { HttpClient, catalogPath } from './http-client.js'
 import { parseTableArgument } from './table-argument.js'
@@ -25,8 +25,8 @@ export const verb: Verb<Options> = {
       const path = catalogPath(table.catalog, 'tables', table.name, 'proto')
       terminal.print((await new HttpClient(source.from).text(path)).trimEnd())
     } else {
-      const compiled = await tableInStore(source.data, table)
-      terminal.print(protoOf(compiled.message, table).trimEnd())
+      const text = await showTableInStore(source.data, table, (message) => protoOf(message, table))
+      terminal.print(text.trimEnd())
     }
   },
 }

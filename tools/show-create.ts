@@ -1,7 +1,7 @@
 /** `replog show-create TABLE`: the SQL text of a table. */
 import type { Command } from 'commander'
 import { showCreateTable } from '../ddl/show-create.js'
-import { tableInStore } from './dictionary-source.js'
+import { showTableInStore } from './dictionary-source.js'
 import { type SourceOptions, addCatalogFlag, addSourceFlags, sourceOf } from './flags.js'
 import { HttpClient, catalogPath } from './http-client.js'
 import { parseTableArgument } from './table-argument.js'
@@ -25,8 +25,10 @@ export const verb: Verb<Options> = {
       const path = catalogPath(table.catalog, 'tables', table.name, 'sql')
       terminal.print((await new HttpClient(source.from).text(path)).trimEnd())
     } else {
-      const compiled = await tableInStore(source.data, table)
-      terminal.print(showCreateTable(compiled.message, table.schema).trimEnd())
+      const text = await showTableInStore(source.data, table, (message, tableOf) => {
+        return showCreateTable(message, table.schema, tableOf)
+      })
+      terminal.print(text.trimEnd())
     }
   },
 }
