@@ -4,11 +4,11 @@ import t from 'tap'
 import { EPOCH_FIRST, type Lsn } from '../../core/position.js'
 import { CompiledTable } from '../../ddl/compiled-table.js'
 import { tableMessageOf } from '../../ddl/table-definition.js'
-import { applyRowChange, applyTransaction, Effects } from '../../log/apply.js'
+import { applyRowChange, applyTransaction, type CommittedRows, Effects } from '../../log/apply.js'
 import type { Value } from '../../log/codec/column-type.js'
 import type { RowChanges, Statement, Transaction } from '../../log/codec/message.js'
 import { decodeTransaction, encodeTransaction } from '../../log/codec/transaction-codec.js'
-import { describeKey, jobKey, keyText, tableKey, tableVersionKey } from '../../store/keys.js'
+import { describeKey, indexPrefix, jobKey, keyText, tableKey, tableVersionKey } from '../../store/keys.js'
 import { PURGE_JOB, decodePurgeJob } from '../../log/purge-job.js'
 import type { WriteSet } from '../../store/write-set.js'
 
@@ -26,10 +26,29 @@ const message = tableMessageOf(
       { name: 'text', columns: [{ column: 'text', descending: true }, 'u'] },
     ],
   },
-  { id: 7, catalogId: 1, schemaId: 1, nowUs: 0n },
+  {
+    id: 7,
+    catalogId: 1,
+    schemaId: 1,
+    schema: 'test',
+    nowUs: 0n,
+    target: () => {
+      throw new Error('it has no foreign keys')
+    },
+  },
 )
 const table = new CompiledTable(message)
 const tables = () => table
+
+const NO_ROWS: CommittedRows = { get: () => undefined, rows: () => [] }
+
+function committed(...rows: ThingRow[]): CommittedRows {
+  const stored = new Map(rows.map((row) => [keyText(table.rowKey(row)), table.rows.encode(row)]))
+  return {
+    get: (_key, text) => stored.get(text),
+    rows: (storageId) => (storageId === 7 ? [...stored].map(([text, value]) => ({ text, value })) : []),
+  }
+}
 
 function transactionOf(statements: readonly Statement[]): Transaction {
   return {
@@ -109,14 +128,14 @@ void t.test('any valid changes: keys derived from images alone add up to the row
           rows.set(after[0], after)
         }
       }
-      const effects = applyTransaction(transactionOf(statements), tables)
+      const effects = applyTransaction(transactionOf(statements), tables, NO_ROWS)
       image.apply(effects.writes)
       t.same(image.wrong, [])
       t.same(image.entries, imageOf(rows.values()))
       if (statements.length === 0) return
       // As a replica does: from the bytes.
       const payloads = encodeTransaction(transactionOf(statements))
-      const again = applyTransaction(decodeTransaction(payloads), tables)
+      const again = applyTransaction(decodeTransaction(payloads), tables, NO_ROWS)
       t.same(shown(again.writes), shown(effects.writes))
       t.same(again.autoIncrement, effects.autoIncrement)
     }),
@@ -130,8 +149,8 @@ void t.test('images that the writer has at hand give the same keys as decoded on
   const after: ThingRow = [3, null, 'b']
   const images = { before: table.rows.encode(before), after: table.rows.encode(after) }
   const [withRows, without] = [new Effects(), new Effects()]
-  applyRowChange('update', { ...images, beforeRow: before, afterRow: after }, table, withRows)
-  applyRowChange('update', images, table, without)
+  applyRowChange('update', { ...images, beforeRow: before, afterRow: after }, table, withRows, NO_ROWS)
+  applyRowChange('update', images, table, without, NO_ROWS)
   t.same(shown(withRows.writes), shown(without.writes))
   t.equal(without.writes.length, 6, 'the row and two entries go from one key to another')
   t.same([...(without.autoIncrement ?? [])], [[7, 3n]])
@@ -144,10 +163,10 @@ void t.test('an unchanged index entry is not written again; a unique one that po
     before: table.rows.encode(before),
     after: table.rows.encode(after),
   })
-  applyRowChange('update', change([1, 2, 'a'], [1, 3, 'a']), table, effects)
+  applyRowChange('update', change([1, 2, 'a'], [1, 3, 'a']), table, effects, NO_ROWS)
   t.equal(effects.writes.length, 5)
   const moved = new Effects()
-  applyRowChange('update', change([1, 2, null], [9, 2, null]), table, moved)
+  applyRowChange('update', change([1, 2, null], [9, 2, null]), table, moved, NO_ROWS)
   const unique = keyText(table.indexKey(table.indexes[0]!, [9, 2, null], table.rowKey([9, 2, null])))
   const at = moved.writes.lastIndexOf(unique)
   t.ok(at >= 0 && moved.writes.befores[at] !== undefined && moved.writes.afters[at] !== undefined)
@@ -167,22 +186,84 @@ void t.test('a table is usable in the message that makes it; a drop leaves a job
       { kind: 'dropTable', before: message },
     ]),
     source,
+    NO_ROWS,
   )
   t.same(asked, [])
   t.equal(definitions?.length, 2)
   const at = (key: Buffer): Buffer | undefined => writes.afters[writes.lastIndexOf(keyText(key))]
   t.equal(at(tableKey(1, 1, 'things')), undefined)
   t.type(at(tableVersionKey(7, 1)), Buffer)
-  t.same(decodePurgeJob(at(jobKey(PURGE_JOB, 7n))!), { tableId: 7, indexIds: [1, 2] })
+  t.same(decodePurgeJob(at(jobKey(PURGE_JOB, 7n))!), { storageId: 7, indexIds: [1, 2] })
   t.end()
 })
 
 void t.test('a change without the image that it needs is CORRUPT', (t) => {
   const change = { tableId: 7, tableVersion: 1, rows: [{}] }
   for (const kind of ['insert', 'update', 'delete'] as const) {
-    t.throws(() => applyTransaction(transactionOf([{ kind, ...change }]), tables), { code: 'CORRUPT' })
+    t.throws(() => applyTransaction(transactionOf([{ kind, ...change }]), tables, NO_ROWS), { code: 'CORRUPT' })
   }
   const noVersion = { kind: 'insert' as const, tableId: 7, tableVersion: 1, rows: [{ after: Buffer.of(1, 2, 3) }] }
-  t.throws(() => applyTransaction(transactionOf([noVersion]), tables), { code: 'CORRUPT' })
+  t.throws(() => applyTransaction(transactionOf([noVersion]), tables, NO_ROWS), { code: 'CORRUPT' })
+  t.end()
+})
+
+void t.test(
+  'with the key alone the row before comes from the transaction itself, else from where it is stored',
+  (t) => {
+    const before: ThingRow = [1, 2, 'a']
+    const key = table.rows.encodePart(before, table.keyOrdinals)
+    const full = { before: table.rows.encode(before), after: table.rows.encode([1, 3, 'b']) }
+    const change = { tableId: 7, tableVersion: 1 }
+    const whole = applyTransaction(transactionOf([{ kind: 'update', ...change, rows: [full] }]), tables, NO_ROWS)
+    const stored = applyTransaction(
+      transactionOf([{ kind: 'update', ...change, rows: [{ key, after: full.after }] }]),
+      tables,
+      committed(before),
+    )
+    t.same(shown(stored.writes), shown(whole.writes))
+    const own = applyTransaction(
+      transactionOf([
+        { kind: 'insert', ...change, rows: [{ after: full.before }] },
+        { kind: 'update', ...change, rows: [{ key, after: full.after }] },
+        { kind: 'delete', ...change, rows: [{ key }] },
+      ]),
+      tables,
+      NO_ROWS,
+    )
+    const image = new Image()
+    image.apply(own.writes)
+    t.same(image.wrong, [])
+    t.equal(image.entries.size, 0)
+    t.end()
+  },
+)
+
+void t.test('an index made on a table with rows has an entry for each row at its place in the log', (t) => {
+  const [u, text] = message.indexes
+  const bare = { ...message, indexes: [text!] }
+  const after = { ...message, version: 2 }
+  const change = { tableId: 7, tableVersion: 1 }
+  const insert = (row: ThingRow): RowChanges => ({
+    kind: 'insert',
+    ...change,
+    rows: [{ after: table.rows.encode(row) }],
+  })
+  const without = new CompiledTable(bare)
+  const statements: Statement[] = [
+    insert([3, 30, 'c']),
+    { kind: 'delete', ...change, rows: [{ before: table.rows.encode([1, 10, 'a']) }] },
+    { kind: 'createIndex', before: bare, after },
+    { ...insert([4, 40, 'd']), tableVersion: 2 },
+  ]
+  const source = (_id: number, version: number): CompiledTable => (version === 1 ? without : table)
+  const { writes } = applyTransaction(transactionOf(statements), source, committed([1, 10, 'a'], [2, 20, 'b']))
+  const entries = writes.texts.filter((one) => one.startsWith(keyText(indexPrefix(7, u!.id))))
+  const expected = [2, 3, 4].map((id) => {
+    const row: ThingRow = [id, id * 10, 'x']
+    return keyText(table.indexKey(table.indexes[0]!, row, table.rowKey(row)))
+  })
+  t.same(entries.sort(), expected.sort())
+  const twice = [insert([3, 20, 'c']), { kind: 'createIndex' as const, before: bare, after }]
+  t.throws(() => applyTransaction(transactionOf(twice), source, committed([2, 20, 'b'])), { code: 'DUPLICATE_KEY' })
   t.end()
 })

@@ -1,4 +1,5 @@
 /** Writes stop before the disk is full and go on when there is space again, on a primary and on a replica. */
+import { BackgroundJobs } from '../../log/background-jobs.js'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../core/clock.js'
 import { DISK_FREE_BYTES_MIN } from '../../core/limits.js'
@@ -106,7 +107,10 @@ void t.test(
     await primary.catalog().execute([{ createTable: { table: TABLE } }])
     const free = { bytes: 0 }
     const { state, clock } = await stateOnDisk(t, undefined, free)
-    const follower = new LogFollower(state, systemClock, { from: url, name: 'full' })
+    const follower = new LogFollower(state, new BackgroundJobs(state, undefined, () => undefined), systemClock, {
+      from: url,
+      name: 'full',
+    })
     t.teardown(() => {
       follower.close()
     })

@@ -265,6 +265,7 @@ const TESTED: Readonly<Record<LimitName, string>> = {
   transactionBytes: 'primary/quotas-transactions',
   transactionRows: 'primary/quotas-transactions',
   transactionStatements: 'primary/quotas-transactions',
+  indexBuildRows: 'primary/index-build',
   oneShotStatements: 'primary/quotas-transactions',
   openTransactions: 'primary/quotas-transactions',
   transactionAgeMs: 'primary/quotas-transactions',
