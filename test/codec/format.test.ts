@@ -3,7 +3,12 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
-import { FRAME_PAYLOAD_BYTES_MAX, SEGMENT_BYTES_TARGET } from '../../core/limits.js'
+import {
+  EXPRESSION_DEPTH_MAX,
+  EXPRESSION_NODES_MAX,
+  FRAME_PAYLOAD_BYTES_MAX,
+  SEGMENT_BYTES_TARGET,
+} from '../../core/limits.js'
 import { asEpoch, LSN_ZERO } from '../../core/position.js'
 import { ChainVerifier } from '../../log/codec/chain-verifier.js'
 import { genesisDigest } from '../../log/codec/digest.js'
@@ -94,7 +99,17 @@ t.test('the example decodes to what it says, and is what this program writes', a
   t.equal(sealed.frames.map((frame) => frame.toString('hex')).join(), example.toString('hex'))
 })
 
+t.test('the table of statements is the oneof of replication.proto', async (t) => {
+  const oneof = /message Statement \{\s*oneof kind \{([^}]*)\}/.exec(repositoryText('log/codec/replication.proto'))![1]!
+  const declared = [...oneof.matchAll(/^ +\w+ (\w+) = (\d+);/gm)].map(([, name, field]) => `${field} ${name}`)
+  t.ok(declared.length > 10)
+  const told = [...page.matchAll(/^\| (\d+) \| ([a-z_]+) \|/gm)].map(([, field, name]) => `${field} ${name}`)
+  t.strictSame(told, declared)
+})
+
 t.test('the page names the bounds as they are', async (t) => {
+  t.equal(EXPRESSION_DEPTH_MAX, Number(found(/at most (\d+) levels deep \(`EXPRESSION_DEPTH_MAX`\)/)))
+  t.equal(EXPRESSION_NODES_MAX, Number(found(/at most (\d+) parts\s+\(`EXPRESSION_NODES_MAX`\)/)))
   t.equal(FRAME_PAYLOAD_BYTES_MAX, Number(found(/at most\s+(\d+) MiB long \(`FRAME_PAYLOAD_BYTES_MAX`\)/)) * MIB)
   t.equal(SEGMENT_BYTES_TARGET, Number(found(/about (\d+) MiB \(`SEGMENT_BYTES_TARGET`\)/)) * MIB)
 })
@@ -103,5 +118,7 @@ t.test('the files that the page points to exist', async (t) => {
   const links = [...page.matchAll(/\]\((\w+\.\w+)\)/g)].map(([, link]) => link!)
   t.strictSame([...new Set(links)].sort(), ['ROWS.md', 'replication.proto'])
   for (const link of links) t.ok(existsSync(repositoryPath(`log/codec/${link}`)), link)
-  t.ok(existsSync(repositoryPath(found(/`(test\/compat\/[^`]+)`/))))
+  const frozen = [...page.matchAll(/`(test\/compat\/[^`]+)`/g)].map(([, path]) => path!)
+  t.equal(frozen.length, 2)
+  for (const path of frozen) t.ok(existsSync(repositoryPath(path)), path)
 })

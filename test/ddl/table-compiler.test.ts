@@ -17,6 +17,7 @@ const own = fc.record({
   name: fc.string({ minLength: 1, unit: 'grapheme' }),
   createdUs: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
   changedUs: fc.constantFrom(0n, 1n, 1_795_000_000_000_000n),
+  storageId: fc.integer({ min: 1, max: 0xffff_ffff }),
 })
 
 /** The table as it is read when it is compiled alone; a definition whose literals make no sense does not compile. */
@@ -66,13 +67,58 @@ t.test('what is alike is shared, and nothing else', async (t) => {
   const compiled = (change: Partial<TableMessage>): CompiledTable =>
     compiler.compile(encodeTableMessage({ ...SAMPLE_TABLE, ...change }))
   const first = compiled({})
-  const alike = compiled({ id: 77, catalogId: 8, schemaId: 9, name: 'another', changedUs: 5n })
+  const alike = compiled({ id: 77, storageId: 77, catalogId: 8, schemaId: 9, name: 'another', changedUs: 5n })
   t.equal(alike.columns, first.columns)
   t.equal(alike.rows, first.rows)
   t.not(alike.rowPrefix.compare(first.rowPrefix), 0, 'its keys are its own')
   t.equal(alike.message.name, 'another')
   t.not(compiled({ version: SAMPLE_TABLE.version + 1 }).columns, first.columns, 'another version')
   t.not(compiled({ comment: 'another' }).columns, first.columns, 'another comment')
+  t.not(compiled({ rowImage: 'MINIMAL' }).columns, first.columns, 'another row image')
+  t.not(compiled({ options: { a: 'b' } }).columns, first.columns, 'other options')
+})
+
+t.test('the storage of a table is its own, be it that of the table that was compiled first or not', async (t) => {
+  for (const [one, other] of [
+    [3, 9],
+    [9, 3],
+    [9, 10],
+  ] as const) {
+    const compiler = new TableCompiler()
+    const [first, second] = [one, other].map((storageId) =>
+      compiler.compile(encodeTableMessage({ ...SAMPLE_TABLE, storageId })),
+    )
+    t.equal(second!.columns, first!.columns)
+    t.same([first!.message.storageId, second!.message.storageId], [one, other])
+    t.not(first!.rowPrefix.compare(second!.rowPrefix), 0)
+    t.not(first!.indexes[0]!.prefix.compare(second!.indexes[0]!.prefix), 0)
+  }
+})
+
+t.test('checks are shared; a table with foreign keys, or that has some to it, is compiled alone', async (t) => {
+  const compiler = new TableCompiler()
+  const compiled = (change: Partial<TableMessage>): CompiledTable =>
+    compiler.compile(encodeTableMessage({ ...SAMPLE_TABLE, nextConstraintId: 2, ...change }))
+  const checks = [{ id: 1, name: 'noted', expression: { not: { isNull: { columnId: 3 } } } }]
+  const first = compiled({ checks })
+  const alike = compiled({ checks, id: 77, catalogId: 8, storageId: 99 })
+  t.equal(alike.columns, first.columns)
+  t.same(alike.message.checks, checks)
+  t.not(compiled({}).columns, first.columns, 'no check')
+  const referencedBy = [{ tableId: 9, foreignKeyId: 1 }]
+  t.not(compiled({ checks, referencedBy }).columns, compiled({ checks, referencedBy }).columns)
+  const foreignKeys = [
+    {
+      id: 1,
+      name: 'f',
+      columnIds: [2],
+      targetTableId: 9,
+      targetColumnIds: [2],
+      onDelete: 'RESTRICT',
+      onUpdate: 'RESTRICT',
+    } as const,
+  ]
+  t.not(compiled({ foreignKeys }).columns, compiled({ foreignKeys }).columns)
 })
 
 t.test('damaged bytes are read or refused as if they were compiled alone', async () => {

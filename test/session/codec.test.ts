@@ -97,6 +97,45 @@ t.test('what a column cannot hold is refused before it is sent', async (t) => {
   )
 })
 
+t.test('what JSON text would change is refused before it is sent', async (t) => {
+  const update = (value: unknown): SessionRequest => ({
+    id: 1,
+    session: 0,
+    name: 'update',
+    input: { table: 't', key: { id: 1 }, set: { a: value } },
+  })
+  const cycle: Record<string, unknown> = {}
+  cycle['in'] = { cycle }
+  const lossy: Record<string, unknown> = {
+    NaN: { a: NaN },
+    infinity: [1, -Infinity],
+    bigint: { a: 1n },
+    'date inside': { at: new Date(0) },
+    date: new Date(0),
+    'undefined in an array': [1, undefined],
+    'undefined in an object': { a: undefined },
+    hole: new Array(2),
+    function: { a: () => 1 },
+    symbol: [Symbol('s')],
+    bytes: { a: new Uint8Array(1) },
+    'other bytes': new Uint16Array(1),
+    map: new Map([['a', 1]]),
+    cycle,
+    surrogate: ['\ud800'],
+    'rounded integer': [2 ** 60],
+  }
+  for (const [what, value] of Object.entries(lossy)) {
+    t.throws(() => encodeRequest(update(value)), { code: 'INVALID_VALUE' }, what)
+  }
+  const input = { table: 't', key: { id: 1 }, set: { a: { b: [1.5, 'x', null, false, { c: {} }] } } }
+  t.same(decode(encodeRequest({ id: 1, session: 0, name: 'update', input })), {
+    id: 1,
+    session: 0,
+    name: 'update',
+    input,
+  })
+})
+
 t.test('a column that would be the prototype is refused', async (t) => {
   const row = { columns: ['__proto__'], values: [{ json: '{"polluted":true}' }] }
   const get = protoBytes('Request', { id: 1, get: { table: 't', key: row } })

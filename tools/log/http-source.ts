@@ -8,8 +8,9 @@ import { FrameReader } from '../../log/codec/frame-reader.js'
 import type { Frame } from '../../log/codec/frame.js'
 import type { TableMessage, Transaction } from '../../log/codec/message.js'
 import type { HttpClient } from '../http-client.js'
-import { tableMessageFrom } from './table-message-from.js'
+import { catalogsOf, schemasOf, tablesOf } from './defined-by.js'
 import type { LogSource, LoggedTable } from './log-source.js'
+import { tableMessageFrom } from './table-message-from.js'
 
 const CLUSTER_ID_PATTERN = /^[0-9a-f]{32}$/
 
@@ -62,9 +63,9 @@ export class HttpSource implements LogSource {
 
   note(transaction: Transaction): void {
     for (const statement of transaction.statements) {
-      if (statement.kind === 'createCatalog') this.#catalogs.set(statement.after.id, statement.after.name)
-      else if (statement.kind === 'createSchema') this.#schemas.set(statement.after.id, statement.after.name)
-      else if (statement.kind === 'createTable') this.#learn(statement.after)
+      for (const message of tablesOf(statement)) this.#learn(message)
+      for (const { id, name } of schemasOf(statement)) this.#schemas.set(id, name)
+      for (const { id, name } of catalogsOf(statement)) this.#catalogs.set(id, name)
     }
   }
 

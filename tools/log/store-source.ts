@@ -5,10 +5,12 @@ import { LSN_ZERO, type Lsn, nextLsn } from '../../core/position.js'
 import { Dictionary, type ReadKey } from '../../ddl/dictionary.js'
 import { decodeCatalogMessage, decodeSchemaMessage } from '../../log/codec/definition-codec.js'
 import { type Frame, readWholeFrame } from '../../log/codec/frame.js'
+import type { Transaction } from '../../log/codec/message.js'
 import { catalogPrefix, logKey, logRange, metaKey, parseLogKey, prefixRange, schemaPrefix } from '../../store/keys.js'
 import type { Entry, KeyRange } from '../../store/engine.js'
 import type { Store } from '../../store/store.js'
 import { openStoreToRead } from '../dictionary-source.js'
+import { catalogsOf, schemasOf } from './defined-by.js'
 import type { LogSource, LoggedTable } from './log-source.js'
 
 const CLUSTER_ID = metaKey('cluster-id')
@@ -19,15 +21,10 @@ export class StoreSource implements LogSource {
   readonly #store: Store
   readonly #path: string
   readonly #dictionary = new Dictionary()
-  readonly #catalogs: ReadonlyMap<number, string>
-  readonly #schemas: ReadonlyMap<number, string>
+  readonly #catalogs: Map<number, string>
+  readonly #schemas: Map<number, string>
 
-  private constructor(
-    store: Store,
-    path: string,
-    catalogs: ReadonlyMap<number, string>,
-    schemas: ReadonlyMap<number, string>,
-  ) {
+  private constructor(store: Store, path: string, catalogs: Map<number, string>, schemas: Map<number, string>) {
     this.#store = store
     this.#path = path
     this.#catalogs = catalogs
@@ -85,8 +82,12 @@ export class StoreSource implements LogSource {
     }
   }
 
-  note(): void {
-    // The dictionary of the store knows every definition.
+  note(transaction: Transaction): void {
+    // The dictionary of the store keeps every version of a table, but of schemas and catalogs only those that are left.
+    for (const statement of transaction.statements) {
+      for (const { id, name } of schemasOf(statement)) this.#schemas.set(id, name)
+      for (const { id, name } of catalogsOf(statement)) this.#catalogs.set(id, name)
+    }
   }
 
   async table(_catalogId: number, id: number, version: number): Promise<LoggedTable | undefined> {

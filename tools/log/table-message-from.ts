@@ -1,4 +1,8 @@
-/** The table message behind a server's description of a table: its definition with the ids that it really has. */
+/**
+ * The table message behind a server's description of a table: what decoding its rows needs of the definition, with the
+ * ids that it really has. Constraints and indexes are not needed for that, and left out.
+ */
+import assert from 'node:assert/strict'
 import { ReplogError } from '../../core/errors.js'
 import { tableMessageOf } from '../../ddl/table-definition.js'
 import type { KeyPartMessage, TableMessage } from '../../log/codec/message.js'
@@ -11,8 +15,11 @@ const UNKNOWN_SCHEMA_ID = 0xffff_ffff
  * @throws ReplogError PROTOCOL when the description contradicts itself
  */
 export function tableMessageFrom(table: RemoteTable, catalogId: number): TableMessage {
-  const { columns, definition } = table
-  const message = tableMessageOf(definition, { id: table.id, catalogId, schemaId: UNKNOWN_SCHEMA_ID, nowUs: 0n })
+  const { columns, definition, schema } = table
+  const message = tableMessageOf(
+    { ...definition, indexes: [], foreignKeys: [], checks: [] },
+    { id: table.id, catalogId, schemaId: UNKNOWN_SCHEMA_ID, schema, nowUs: 0n, target: noTarget },
+  )
   const described = new Map(columns.map((column) => [column.name, column]))
   const ids = new Map<number, number>()
   const ownColumns = message.columns.map((column) => {
@@ -29,6 +36,9 @@ export function tableMessageFrom(table: RemoteTable, catalogId: number): TableMe
     version: table.version,
     columns: ownColumns,
     primaryKey: message.primaryKey.map(part),
-    indexes: message.indexes.map((index) => ({ ...index, parts: index.parts.map(part) })),
   }
+}
+
+function noTarget(table: string): never {
+  assert.fail(`without foreign keys nobody asks for ${table}`)
 }

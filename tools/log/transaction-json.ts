@@ -7,6 +7,7 @@
 import { formatPosition, type Position } from '../../core/position.js'
 import { CompiledTable } from '../../ddl/compiled-table.js'
 import { formatTableName } from '../../ddl/identifiers.js'
+import type { ReferencedTable } from '../../ddl/referenced-table.js'
 import { definitionOf } from '../../ddl/table-definition.js'
 import type { JsonValue, Value } from '../../log/codec/column-type.js'
 import type {
@@ -18,7 +19,6 @@ import type {
   Transaction,
 } from '../../log/codec/message.js'
 import { timestampOf } from '../../log/codec/types/timestamp.js'
-import { formatColumnType } from '../../log/codec/types/sql-text.js'
 import type { LogSource, LoggedTable } from './log-source.js'
 import type { VerifiedTransaction } from './verified.js'
 
@@ -27,6 +27,8 @@ type JsonObject = Record<string, JsonValue>
 export class TransactionJson {
   readonly #source: LogSource
   readonly #compiled = new Map<string, CompiledTable>()
+  /** Tables as the statements so far left them, by which foreign keys name their targets. */
+  readonly #tables = new Map<number, ReferencedTable>()
 
   constructor(source: LogSource) {
     this.#source = source
@@ -81,8 +83,11 @@ export class TransactionJson {
         const change = await this.#changeJson(statement)
         return autoIncrement === 0n ? change : { ...change, autoIncrement: autoIncrement.toString() }
       }
-      case 'renameTables':
-        return { tables: await Promise.all(statement.tables.map((change) => this.#changeJson(change))) }
+      case 'renameTables': {
+        const tables: JsonObject[] = []
+        for (const change of statement.tables) tables.push(await this.#changeJson(change))
+        return { tables }
+      }
       case 'createIndex':
         return this.#changeJson(statement)
       case 'dropIndex': {
@@ -108,7 +113,22 @@ export class TransactionJson {
   }
 
   async #tableJson(message: TableMessage): Promise<JsonObject> {
-    return definitionJson(message, await this.#source.table(message.catalogId, message.id, message.version))
+    const { id, name, columns, catalogId, version, storageId, indexes } = message
+    const table = await this.#source.table(catalogId, id, version)
+    const schema = table?.schema
+    if (schema !== undefined) this.#tables.set(id, { schema, name, columns })
+    const building = indexes.filter((index) => index.building).map((index) => index.name)
+    const definition = definitionOf(message, schema ?? '', (targetId) => this.#tables.get(targetId))
+    return {
+      table: table === undefined ? name : nameOf(table),
+      tableId: id,
+      tableVersion: version,
+      // Of what is not in a definition, that which a change can be about.
+      ...(storageId === id ? {} : { storageId }),
+      ...(building.length === 0 ? {} : { building }),
+      // A definition is JSON by nature; its type allows more because users may write values in their embedded form.
+      definition: definition as unknown as JsonObject,
+    }
   }
 
   #image(name: 'key' | 'before' | 'after', bytes: Uint8Array | undefined, table: LoggedTable | undefined): JsonObject {
@@ -150,21 +170,6 @@ function place(position: Position): JsonObject {
 
 function nameOf({ schema, message }: LoggedTable): string {
   return schema === undefined ? message.name : formatTableName({ schema, table: message.name })
-}
-
-function definitionJson(message: TableMessage, table: LoggedTable | undefined): JsonObject {
-  const definition = definitionOf(message, table?.schema ?? '', formatColumnType)
-  const building = message.indexes.filter((index) => index.building).map(({ name }) => name)
-  return {
-    table: table === undefined ? message.name : nameOf(table),
-    tableId: message.id,
-    tableVersion: message.version,
-    // Of the ids and states that are not in a definition, those that a change can be about.
-    ...(message.storageId === message.id ? {} : { storageId: message.storageId }),
-    ...(building.length === 0 ? {} : { building }),
-    // A definition is JSON by nature; its type allows more because users may write values in their embedded form.
-    definition: definition as unknown as JsonObject,
-  }
 }
 
 /** A schema or catalog. */
