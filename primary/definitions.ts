@@ -20,7 +20,7 @@ import {
   formatTableName,
   parseTableName,
 } from '../ddl/identifiers.js'
-import { withReference, withoutReference } from '../ddl/foreign-key-definition.js'
+import { withReference, withoutReference } from '../ddl/reference-keys.js'
 import { invalidTable } from '../ddl/invalid-definition.js'
 import { checkComment, checkOptions } from '../ddl/options.js'
 import { type TableDefinition, requireDefinition, tableMessageOf, withTableId } from '../ddl/table-definition.js'

@@ -495,7 +495,8 @@ export class Transaction implements LockOwner {
    * @throws ReplogError CONFLICT, SCHEMA_CHANGED, SNAPSHOT_TOO_OLD, DEADLOCK (retryable), COMMIT_UNKNOWN, NO_TRANSACTION
    */
   async commit(options: CommitOptions = {}): Promise<CommitResult> {
-    return this.commitWith(options, undefined)
+    const { position, replayed } = await this.commitWith(options, undefined)
+    return { position, replayed }
   }
 
   /** The same, with what the transaction answers, for repetitions of its idempotency key. */
