@@ -58,7 +58,6 @@ class FakeSource implements LogSource {
     return Promise.resolve(new Uint8Array(16))
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await
   async *frames(): AsyncGenerator<never> {
     // This log is empty.
   }
