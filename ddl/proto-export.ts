@@ -44,7 +44,7 @@ export function protoOf(message: TableMessage, names: { readonly catalog: string
     ...columns.flatMap((column) => columnLines(column, identifiers.get(column.id)!, message)),
     '}',
     '',
-    '// insert: after. update: before and after. delete: before.',
+    '// insert, rewrite: after. update: before and after. delete: before.',
     `message ${row}Change {`,
     '  // The primary key columns alone; set where `before` is left out.',
     `  ${row} key = 1;`,

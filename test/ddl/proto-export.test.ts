@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import protobuf from 'protobufjs'
 import t from 'tap'
+import { nextFreeColumnId } from '../../ddl/column-definition.js'
 import { CompiledTable } from '../../ddl/compiled-table.js'
 import { protoOf, rowMessageName } from '../../ddl/proto-export.js'
 import { tableMessageOf } from '../../ddl/table-definition.js'
@@ -15,8 +16,8 @@ import { formatColumnType } from '../../log/codec/types/sql-text.js'
 import { type Piece, statementSize, writeStatement } from '../../log/codec/statement-codec.js'
 import { TYPE_SAMPLES } from '../codec/values-arbitraries.js'
 import { requireTool } from '../house/tools.js'
+import { PLACE } from './place.js'
 
-const PLACE = { id: 7, catalogId: 1, schemaId: 1, nowUs: 0n }
 const NAMES = { catalog: 'local', schema: 'test' }
 
 function parsed(message: TableMessage, names = NAMES): protobuf.Root {
@@ -204,6 +205,82 @@ t.test('ids of dropped columns are reserved, and a column that was added says wh
   t.match(text, '  reserved 3 to 5, 7 to 8;\n')
   t.match(text, '  // Rows before version 3 read 42 here.\n  // two\n  // lines\n  optional sint32 c6 = 6;\n')
   t.doesNotThrow(() => parsed(message))
+})
+
+t.test(
+  'a column that was renamed keeps its number, one of another type has a new one under the old name',
+  async (t) => {
+    const before = tableMessageOf(
+      {
+        name: 't',
+        columns: [
+          { name: 'id', type: 'INTEGER' },
+          { name: 'qty', type: 'INTEGER' },
+          { name: 'price', type: 'DOUBLE' },
+        ],
+        primaryKey: ['id'],
+      },
+      PLACE,
+    )
+    const [id, qty, price] = before.columns
+    const after: TableMessage = {
+      ...before,
+      version: 2,
+      columns: [
+        id!,
+        { ...price!, id: 5, type: { kind: 'DECIMAL', precision: 9, scale: 2 } },
+        { ...qty!, name: 'price_2' },
+      ],
+      nextColumnId: 6,
+      storageId: 8,
+    }
+    const fields = (message: TableMessage): Record<string, unknown> =>
+      Object.fromEntries(
+        parsed(message)
+          .lookupType(rowMessageName(message, NAMES))
+          .fieldsArray.map(({ name, id: number, type }) => [name, [number, type]]),
+      )
+    t.same(fields(before), {
+      _table_version: [1, 'uint32'],
+      id: [2, 'sint32'],
+      qty: [3, 'sint32'],
+      price: [4, 'double'],
+    })
+    t.same(fields(after), {
+      _table_version: [1, 'uint32'],
+      id: [2, 'sint32'],
+      price_2: [3, 'sint32'],
+      price: [5, 'string'],
+    })
+    t.match(protoOf(after, NAMES), '  reserved 4;\n')
+  },
+)
+
+t.test('protoc takes the file of a table whose columns came, went and changed', async (t) => {
+  const protoc = requireTool(t, 'protoc')
+  if (protoc === undefined) return
+  const plain = tableMessageOf(
+    { name: 't', columns: ['a', 'b', 'c'].map((name) => ({ name, type: 'INTEGER' })), primaryKey: ['a'] },
+    PLACE,
+  )
+  const [a, b, c] = plain.columns
+  const last = nextFreeColumnId(19_000)
+  const message: TableMessage = {
+    ...plain,
+    version: 9,
+    // Ids from 19000 to 19999 are protobuf's own; dropped ones on both sides of them are reserved together.
+    columns: [a!, { ...b!, id: 7, name: 'c' }, { ...c!, id: last, name: 'b', addedInVersion: 9, missingValue: '1' }],
+    nextColumnId: last + 3,
+    storageId: 8,
+  }
+  const directory = t.testdir({ 'table.proto': protoOf(message, NAMES) })
+  const row = new CompiledTable(message).rows.encode([1, 2, 3])
+  const run = spawnSync(protoc, [`--decode=${rowMessageName(message, NAMES)}`, `-I${directory}`, 'table.proto'], {
+    input: row,
+    encoding: 'utf8',
+  })
+  t.equal(run.stderr, '')
+  t.equal(run.stdout, '_table_version: 9\na: 1\nc: 2\nb: 3\n')
 })
 
 t.test('protoc compiles the file and decodes a row with it', async (t) => {
