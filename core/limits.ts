@@ -166,6 +166,8 @@ export const DISK_FREE_BYTES_MIN = 256 * MIB
 export const DISK_CHECK_MS = 1000
 /** Frames whose digest chain is verified when a store is opened. */
 export const OPEN_VERIFY_FRAMES_MAX = 256
+/** Most jobs in one listing. */
+export const JOBS_LISTED_MAX = 1000
 /** Keys a purge job deletes in one batch. */
 export const PURGE_KEYS_PER_BATCH = 2000
 /** LevelDB write buffer: large, so that memtable switches lie further apart than a page of a scan lives. */

@@ -24,11 +24,18 @@ import {
 } from '../store/keys.js'
 import type { WriteSet } from '../store/write-set.js'
 import type { CompiledTable } from '../ddl/compiled-table.js'
-import type { Effects } from './apply.js'
+import type { Effects } from './effects.js'
 import { encodeCatalogMessage, encodeSchemaMessage, encodeTableMessage } from './codec/definition-codec.js'
 import type { DefinitionStatement, TableMessage, Transaction } from './codec/message.js'
 import { BUILD_JOB, encodeBuildJob, firstBuildStep } from './build-job.js'
-import { PURGE_CATALOG_JOB, PURGE_INDEX_JOB, PURGE_JOB, encodePurgeJob, indexJobId } from './purge-job.js'
+import {
+  PURGE_CATALOG_JOB,
+  PURGE_INDEX_JOB,
+  PURGE_JOB,
+  encodePurgeIndexJob,
+  encodePurgeJob,
+  indexJobId,
+} from './purge-job.js'
 
 const EMPTY = Buffer.alloc(0)
 
@@ -137,12 +144,12 @@ function leaveJobs(before: TableMessage, after: TableMessage | undefined, writes
   }
   if (kept === undefined) {
     const { storageId, indexes } = before
-    const payload = encodePurgeJob({ storageId, indexIds: indexes.map(({ id }) => id) })
+    const payload = encodePurgeJob({ tableId: before.id, indexIds: indexes.map(({ id }) => id) })
     writes.put(jobKey(PURGE_JOB, BigInt(storageId)), payload, undefined)
   } else {
     for (const { id } of before.indexes) {
       if (kept.indexes.some((index) => index.id === id)) continue
-      writes.put(jobKey(PURGE_INDEX_JOB, indexJobId(before.storageId, id)), EMPTY, undefined)
+      writes.put(jobKey(PURGE_INDEX_JOB, indexJobId(before.storageId, id)), encodePurgeIndexJob(before.id), undefined)
     }
   }
   if (after === undefined) return

@@ -4,15 +4,26 @@
  * Whoever writes a definition leaves its jobs in the same batch; here they are run, and run again after a crash.
  */
 import { type BuildLeader, IndexBuilder } from './index-builder.js'
+import { type JobKind, type JobList, countJobs, listJobs } from './job-list.js'
 import { PurgeRunner } from './purge-runner.js'
 import type { ReplicatedState } from './replicated-state.js'
 
-export class BackgroundJobs {
+/** What people may know of the jobs. */
+export interface JobsView {
+  list(): Promise<JobList>
+  count(): Promise<Record<JobKind, number>>
+  /** Keys that purges deleted since the start. */
+  readonly keysPurged: number
+}
+
+export class BackgroundJobs implements JobsView {
+  readonly #state: ReplicatedState
   readonly #purges: PurgeRunner
   readonly #builds: IndexBuilder
 
   /** `leader` is that of a primary. Nothing runs before `kick`. */
   constructor(state: ReplicatedState, leader: BuildLeader | undefined, onError: (error: unknown) => void) {
+    this.#state = state
     this.#builds = new IndexBuilder(state, leader, onError)
     this.#purges = new PurgeRunner(state, this.#builds, onError)
     state.onDefinitionsDurable(() => {
@@ -26,7 +37,14 @@ export class BackgroundJobs {
     this.#purges.kick()
   }
 
-  /** Keys that purges deleted since the start. */
+  list(): Promise<JobList> {
+    return listJobs(this.#state, (job) => this.#purges.keysPurgedBy(job))
+  }
+
+  count(): Promise<Record<JobKind, number>> {
+    return countJobs(this.#state)
+  }
+
   get keysPurged(): number {
     return this.#purges.keysPurged
   }

@@ -7,14 +7,15 @@ import { ReplogError } from '../core/errors.js'
 import type { Position } from '../core/position.js'
 import type { CompiledTable, RowObject } from '../ddl/compiled-table.js'
 import { type CatalogIdentifier, formatTableName } from '../ddl/identifiers.js'
-import { catalogTablesPrefix, keyText, prefixRange, schemaPrefix } from '../store/keys.js'
-import type { Snapshot, TextRange } from '../store/versions.js'
+import { catalogTablesPrefix, keyText, schemaPrefix } from '../store/keys.js'
+import type { Snapshot } from '../store/versions.js'
 import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
 import type { SchemaMessage, TableMessage } from './codec/message.js'
-import { SnapshotView, type ViewEntry } from './read-view.js'
+import { SnapshotView } from './read-view.js'
 import type { ReplicatedState } from './replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from './scan.js'
 import type { TableNames } from './table-names.js'
+import { entriesOf } from './view-entries.js'
 
 export interface TableListing {
   readonly schema: string
@@ -127,14 +128,4 @@ export class CatalogReader {
 
 function asName(listing: TableListing): { schema: string; table: string } {
   return { schema: listing.schema, table: listing.name }
-}
-
-async function* entriesOf(view: SnapshotView, prefix: Buffer): AsyncGenerator<ViewEntry> {
-  const { from, to } = prefixRange(prefix)
-  let rest: TextRange | undefined = { from: keyText(Buffer.from(from)), to: keyText(Buffer.from(to)) }
-  while (rest !== undefined) {
-    const page = await view.page(rest, 1000, false)
-    yield* page.entries
-    rest = page.rest
-  }
 }

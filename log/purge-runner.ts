@@ -52,6 +52,8 @@ export class PurgeRunner {
   #again = false
   #stopped = false
   #keysPurged = 0
+  /** The job that is being done, and the keys that it deleted since the start. */
+  #current: { readonly job: Buffer; keys: number } | undefined
 
   constructor(state: ReplicatedState, builds: IndexBuilder, onError: (error: unknown) => void) {
     this.#state = state
@@ -83,6 +85,11 @@ export class PurgeRunner {
     return this.#keysPurged
   }
 
+  /** Keys that a job deleted since the start of the server; undefined for one that waits. */
+  keysPurgedBy(job: Buffer): number | undefined {
+    return this.#current?.job.equals(job) === true ? this.#current.keys : undefined
+  }
+
   /** Resolves when no job is running; jobs that are left go on after the next start. */
   async stop(): Promise<void> {
     this.#stopped = true
@@ -97,25 +104,28 @@ export class PurgeRunner {
   async #run(): Promise<void> {
     // Catalogs first: each leaves a job for every table that it had.
     for (const { key } of await this.#jobs(PURGE_CATALOG_JOB)) {
-      await this.#attempt(() => this.#purgeCatalog(key))
+      await this.#attempt(key, () => this.#purgeCatalog(key))
     }
     for (const { key, value } of await this.#jobs(PURGE_JOB)) {
-      await this.#attempt(() => this.#purge(key, decodePurgeJob(value)))
+      await this.#attempt(key, () => this.#purge(key, decodePurgeJob(value)))
     }
     for (const { key } of await this.#jobs(PURGE_INDEX_JOB)) {
-      await this.#attempt(() => this.#purgeIndex(key))
+      await this.#attempt(key, () => this.#purgeIndex(key))
     }
   }
 
   /** A job that cannot be done is reported and left for the next start; those behind it go on. */
-  async #attempt(job: () => Promise<void>): Promise<void> {
+  async #attempt(job: Buffer, work: () => Promise<void>): Promise<void> {
     if (this.#stopped) return
+    this.#current = { job, keys: 0 }
     try {
-      await job()
+      await work()
     } catch (error) {
       if (!isReplogError(error, 'CORRUPT')) throw error
       this.#again = false
       this.#onError(error)
+    } finally {
+      this.#current = undefined
     }
   }
 
@@ -138,7 +148,7 @@ export class PurgeRunner {
     const catalogId = Number(parseJobKey(job).id)
     await this.#deleteAll(catalogTablesPrefix(catalogId), (value, writes) => {
       const { id, storageId, indexes } = decodeTableMessage(value)
-      const payload = encodePurgeJob({ storageId, indexIds: indexes.map((index) => index.id) })
+      const payload = encodePurgeJob({ tableId: id, indexIds: indexes.map((index) => index.id) })
       writes.put(jobKey(PURGE_JOB, BigInt(storageId)), payload)
       writes.delete(tablePlaceKey(id))
       for (const index of indexes) if (index.building) writes.delete(jobKey(BUILD_JOB, indexJobId(storageId, index.id)))
@@ -171,10 +181,12 @@ export class PurgeRunner {
       }
       await this.#state.appendLocal(writes)
       this.#keysPurged += page.entries.length
+      if (this.#current !== undefined) this.#current.keys += page.entries.length
     }
   }
 
-  async #purge(job: Buffer, { storageId, indexIds }: PurgeJob): Promise<void> {
+  async #purge(job: Buffer, { indexIds }: PurgeJob): Promise<void> {
+    const storageId = Number(parseJobKey(job).id)
     await this.#whenUnread(this.#state.durable.lsn)
     await this.#builds.idleOn(storageId)
     for (const prefix of [rowPrefix(storageId), ...indexIds.map((id) => indexPrefix(storageId, id))]) {

@@ -12,7 +12,7 @@ import {
   DEFAULT_SCHEMA_NAME,
   catalogIdentifier,
 } from '../ddl/identifiers.js'
-import { BackgroundJobs } from '../log/background-jobs.js'
+import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import type { SchemaMessage } from '../log/codec/message.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
@@ -190,6 +190,11 @@ export class Primary {
   /** Open transactions. */
   get openTransactions(): number {
     return this.#open.size
+  }
+
+  /** The durable background jobs of this server. */
+  get jobs(): JobsView {
+    return this.#jobs
   }
 
   /** Resolves when the background jobs that are known now are done. */

@@ -1,5 +1,6 @@
 /** A primary as the HTTP server and its followers see it. */
 import { type Clock, systemClock } from '../core/clock.js'
+import type { JobsView } from '../log/background-jobs.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
 import { LinkServer } from '../log/link/link-server.js'
 import { RateMeter } from '../log/rate-meter.js'
@@ -38,6 +39,10 @@ export class ServedPrimary implements ServedNode {
 
   get state(): ReplicatedState {
     return this.primary.state
+  }
+
+  get jobs(): JobsView {
+    return this.primary.jobs
   }
 
   catalog(name: string): CatalogReader {

@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../core/clock.js'
 import type { ReplogError } from '../core/errors.js'
 import type { Position } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
-import { BackgroundJobs } from '../log/background-jobs.js'
+import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
@@ -85,6 +85,11 @@ export class Replica {
   /** Resolves when the transaction with this LSN can be read here. */
   waitFor(lsn: Position['lsn']): Promise<void> {
     return this.state.whenDurable(lsn)
+  }
+
+  /** The durable background jobs of this server. */
+  get jobs(): JobsView {
+    return this.#jobs
   }
 
   /** Resolves when the background jobs that are known now are done. */

@@ -1,5 +1,6 @@
 /** A replica as the HTTP server sees it. */
 import { type Clock, systemClock } from '../core/clock.js'
+import type { JobsView } from '../log/background-jobs.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
 import { RateMeter } from '../log/rate-meter.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
@@ -27,6 +28,10 @@ export class ServedReplica implements ServedNode {
 
   get state(): ReplicatedState {
     return this.replica.state
+  }
+
+  get jobs(): JobsView {
+    return this.replica.jobs
   }
 
   catalog(name: string): CatalogReader {

@@ -22,6 +22,7 @@ t.before(async () => {
     page: { html: PAGE },
     node: (served) => ({
       state: served.state,
+      jobs: served.jobs,
       catalog: (name) => served.catalog(name),
       replicas: () => served.replicas(),
       status: () => ({ ...served.status(), ...pretended }),

@@ -4,7 +4,9 @@ import t from 'tap'
 import { EPOCH_FIRST, type Lsn } from '../../core/position.js'
 import { CompiledTable } from '../../ddl/compiled-table.js'
 import { tableMessageOf } from '../../ddl/table-definition.js'
-import { applyRowChange, applyTransaction, type CommittedRows, Effects } from '../../log/apply.js'
+import { applyRowChange, applyTransaction } from '../../log/apply.js'
+import type { CommittedRows } from '../../log/committed-rows.js'
+import { Effects } from '../../log/effects.js'
 import type { Value } from '../../log/codec/column-type.js'
 import type { RowChanges, Statement, Transaction } from '../../log/codec/message.js'
 import { decodeTransaction, encodeTransaction } from '../../log/codec/transaction-codec.js'
@@ -193,7 +195,7 @@ void t.test('a table is usable in the message that makes it; a drop leaves a job
   const at = (key: Buffer): Buffer | undefined => writes.afters[writes.lastIndexOf(keyText(key))]
   t.equal(at(tableKey(1, 1, 'things')), undefined)
   t.type(at(tableVersionKey(7, 1)), Buffer)
-  t.same(decodePurgeJob(at(jobKey(PURGE_JOB, 7n))!), { storageId: 7, indexIds: [1, 2] })
+  t.same(decodePurgeJob(at(jobKey(PURGE_JOB, 7n))!), { tableId: 7, indexIds: [1, 2] })
   t.end()
 })
 

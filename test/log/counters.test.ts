@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Lsn } from '../../core/position.js'
 import { IdCounters } from '../../log/id-counters.js'
 import { decodeLogBytes, encodeLogBytes } from '../../log/log-bytes.js'
-import { decodePurgeJob, encodePurgeJob } from '../../log/purge-job.js'
+import { decodePurgeIndexJob, decodePurgeJob, encodePurgeIndexJob, encodePurgeJob } from '../../log/purge-job.js'
 import { TableStats } from '../../log/table-stats.js'
 
 const pair = fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 12 }), fc.uint8Array({ maxLength: 40 }))
@@ -78,9 +78,11 @@ void t.test('the log size record and purge jobs come back as they were, or are C
     ),
   )
   t.throws(() => decodeLogBytes(Buffer.alloc(15)), { code: 'CORRUPT' })
-  const job = { storageId: 0xffff_ffff, indexIds: [1, 64] }
+  const job = { tableId: 0xffff_ffff, indexIds: [1, 64] }
   t.same(decodePurgeJob(encodePurgeJob(job)), job)
   t.throws(() => decodePurgeJob(Buffer.alloc(3)), { code: 'CORRUPT' })
   t.throws(() => decodePurgeJob(Buffer.alloc(6)), { code: 'CORRUPT' })
+  t.equal(decodePurgeIndexJob(encodePurgeIndexJob(0xffff_ffff)), 0xffff_ffff)
+  t.throws(() => decodePurgeIndexJob(Buffer.alloc(0)), { code: 'CORRUPT' })
   t.end()
 })
