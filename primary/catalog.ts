@@ -116,6 +116,7 @@ export class Catalog extends CatalogReader {
         sizeBytes: options.sizeBytes ?? statements.length * ONE_SHOT_STATEMENT_BYTES,
         annotations: options.annotations,
         idempotencyKey: options.idempotencyKey,
+        beside: options.beside,
         execute: (body) => runAll(body, statements),
         encode: encodeResults,
         decode: decodeResults,

@@ -20,8 +20,8 @@ import { COMMIT_QUEUE_BYTES_MAX, LOCK_WAIT_MS_DEFAULT } from '../core/limits.js'
 import { type Epoch, type Position, nextLsn } from '../core/position.js'
 import type { ReadKey } from '../ddl/dictionary.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
-import { Effects } from '../log/apply.js'
 import { applyDefinition } from '../log/apply-definition.js'
+import { Effects } from '../log/effects.js'
 import { FRAME_HEADER_BYTES, sealFrame } from '../log/codec/frame.js'
 import type { DefinitionStatement, Statement } from '../log/codec/message.js'
 import { encodeTransaction } from '../log/codec/transaction-codec.js'
@@ -68,6 +68,8 @@ export interface OneShot<Result> {
   readonly sizeBytes: number
   readonly annotations: Annotations | undefined
   readonly idempotencyKey: string | undefined
+  /** A transaction that whoever waits for this one has open as well. */
+  readonly beside?: LockOwner | undefined
   execute(body: TransactionBody): Result
   /** For an idempotency key: the answer in the form that travels in the log, and back. */
   encode(result: Result): Buffer
@@ -174,7 +176,8 @@ export class CommitLane {
    * Runs a transaction whole, on the newest state. Resolves with what `execute` returned when all of it is durable.
    * Where it would write a row that a transaction has locked, it waits in line for the lock, and runs while it holds it.
    * @throws NeedsSnapshot when it cannot run in one step, with nothing done
-   * @throws whatever `execute` throws, with nothing committed; COMMIT_UNKNOWN; LOCK_TIMEOUT; DISK_FULL, LIMIT
+   * @throws whatever `execute` throws, with nothing committed; COMMIT_UNKNOWN; LOCK_TIMEOUT, TRANSACTION_OPEN; DISK_FULL,
+   * LIMIT
    */
   async runOneShot<Result>(oneShot: OneShot<Result>): Promise<OneShotResult<Result>> {
     checkAnnotations(oneShot.annotations)
@@ -182,7 +185,11 @@ export class CommitLane {
     const locks = this.#locks
     const deadlineMs = this.#clock.monotonicMs() + LOCK_WAIT_MS_DEFAULT
     // It holds at most the one lock that it waited for, and gives it up before it waits for another.
-    const turn: LockOwner = { name: 'a one-shot transaction', priority: Number.MAX_SAFE_INTEGER }
+    const turn: LockOwner = {
+      name: 'a one-shot transaction',
+      priority: Number.MAX_SAFE_INTEGER,
+      beside: oneShot.beside,
+    }
     for (;;) {
       try {
         return await this.#enter<OneShotResult<Result>>(oneShot.sizeBytes, (resolve, reject) => {

@@ -21,6 +21,8 @@ export interface LockOwner {
   readonly name: string
   /** Of those that wait in a circle the one with the highest number gives way; a repeated transaction keeps its own. */
   readonly priority: number
+  /** Its user has this one open as well and does nothing in it meanwhile, so a wait for it would be in vain. */
+  readonly beside?: LockOwner | undefined
 }
 
 interface Waiter {
@@ -56,14 +58,10 @@ export class LockTable {
     return holder !== undefined && holder !== owner
   }
 
-  /** Whether the owner has a lock that somebody could wait for. */
-  holdsAny(owner: LockOwner): boolean {
-    return (this.#heldBy.get(owner)?.size ?? 0) > 0
-  }
-
   /**
    * Resolves when the owner holds the lock.
-   * @throws ReplogError DEADLOCK when waiting would close a circle; LOCK_TIMEOUT; LIMIT
+   * @throws ReplogError DEADLOCK when waiting would close a circle; TRANSACTION_OPEN when it would come to wait for the one
+   * that its user has open beside; LOCK_TIMEOUT; LIMIT
    */
   async acquire(owner: LockOwner, text: string, timeoutMs: number): Promise<void> {
     const lock = this.#lockOf(text)
@@ -81,6 +79,7 @@ export class LockTable {
       return
     }
     assert(!this.#waitingFor.has(owner), 'an owner waits for one lock at a time')
+    this.#refuseToWaitBeside(owner, text)
     this.#breakCircle(owner, text)
     await this.#wait(lock, text, owner, timeoutMs)
   }
@@ -147,6 +146,28 @@ export class LockTable {
   #give(lock: Lock, text: string, owner: LockOwner): void {
     lock.holder = owner
     this.#heldOf(owner).add(text)
+  }
+
+  /** @throws ReplogError TRANSACTION_OPEN */
+  #refuseToWaitBeside({ beside }: LockOwner, text: string): void {
+    if (beside === undefined || !this.#holdersBefore(text).includes(beside)) return
+    throw new ReplogError(
+      'TRANSACTION_OPEN',
+      'the open transaction of the same session holds the lock that this one-shot transaction needs; commit it or roll it ' +
+        'back first, or write the row in it',
+    )
+  }
+
+  /** The holder of a lock, the holder of the one that that one waits for, and so on. */
+  #holdersBefore(text: string): LockOwner[] {
+    const holders: LockOwner[] = []
+    for (let wanted: string | undefined = text; wanted !== undefined;) {
+      const holder: LockOwner | undefined = this.#locks.get(wanted)?.holder
+      if (holder === undefined) break
+      holders.push(holder)
+      wanted = this.#waitingFor.get(holder)?.text
+    }
+    return holders
   }
 
   /**

@@ -82,6 +82,8 @@ export interface TransactionOptions {
   readonly readOnly?: boolean | undefined
   /** The `priority` of the transaction that this one repeats. */
   readonly priority?: number | undefined
+  /** A transaction that whoever waits for this one has open as well: no lock of it is waited for. */
+  readonly beside?: LockOwner | undefined
 }
 
 export interface CommitOptions {
@@ -97,6 +99,7 @@ export class Transaction implements LockOwner {
   readonly name: string
   /** Age among those that wait for locks of one another; give it to a repetition so that it does not starve. */
   readonly priority: number
+  readonly beside: LockOwner | undefined
   readonly #context: TransactionContext
   readonly #reads: ReadSet
   readonly #base: SnapshotView
@@ -129,6 +132,7 @@ export class Transaction implements LockOwner {
     this.readOnly = options.readOnly === true
     this.name = `transaction ${context.ordinal}`
     this.priority = options.priority ?? context.ordinal
+    this.beside = options.beside
     this.begunMs = context.nowMs
     this.#begin = state.durable
     this.#snapshot = state.openSnapshot()
@@ -194,11 +198,6 @@ export class Transaction implements LockOwner {
   /** The LSN that this transaction reads at. */
   get snapshotLsn(): Lsn {
     return this.#snapshot.lsn
-  }
-
-  /** Whether it has locked rows or a table, so that others may wait for it. */
-  get holdsLocks(): boolean {
-    return this.#context.locks.holdsAny(this)
   }
 
   /** Why the transaction was rolled back, when it was not by the user. */

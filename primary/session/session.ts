@@ -252,23 +252,16 @@ export class Session {
 
   /**
    * A one-shot transaction of its own; the open one has no part in it.
-   * @throws ReplogError TRANSACTION_OPEN where it would have to wait for the locks of the open one
+   * @throws ReplogError TRANSACTION_OPEN where it would have to wait for a lock of the open one
    */
   async #execute(input: OperationInputs['execute'], sizeBytes: number): Promise<SessionResult> {
     if (this.#state === 'closed') throw this.#refusal('statement')
     const { statements, annotations, idempotencyKey } = input
-    // Whether it would wait is known only when it does, and then also through the locks of others; who reads never does.
-    if (this.#transaction?.holdsLocks === true && statements.some(isWrite)) {
-      throw new ReplogError(
-        'TRANSACTION_OPEN',
-        'the open transaction of this session holds locks, which a one-shot transaction that writes could wait for in ' +
-          'vain; commit or roll back first, or send it in another session',
-      )
-    }
     const result = await this.#context.catalog.execute(statements as unknown as readonly StatementInput[], {
       annotations,
       idempotencyKey,
       sizeBytes,
+      beside: this.#transaction,
     })
     const { position, replayed, results } = result
     return { lsn: position.lsn, position: formatPosition(position), replayed, results }
@@ -318,10 +311,4 @@ export class Session {
   #move(event: SessionEvent): void {
     this.#state = next(SESSION_STATES, this.#state, event)
   }
-}
-
-const READS: ReadonlySet<string> = new Set(['get', 'scan', 'check'])
-
-function isWrite(statement: Readonly<Record<string, unknown>>): boolean {
-  return Object.keys(statement).some((name) => !READS.has(name))
 }

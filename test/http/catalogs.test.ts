@@ -88,7 +88,7 @@ void t.test(
       t.match(await send('PATCH', path, body), { status: 400, json: { code: 'INVALID_ARGUMENT', detail } })
     }
     const long = await send('PATCH', path, { options: { a: 'x'.repeat(20_000) } })
-    t.match(long, { status: 400, json: { code: 'INVALID_DEFINITION' } })
+    t.match(long, { status: 422, json: { code: 'INVALID_DEFINITION' } })
     t.match(await send('POST', '/v1/catalogs', { name: 'y', options: { a: null } }), {
       status: 400,
       json: { detail: /options\/a must be string/ },

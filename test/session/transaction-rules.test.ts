@@ -294,42 +294,44 @@ t.test('a corrupt row is CORRUPT to the client and told to the server', async (t
   t.equal(errors.splice(0).length, 1)
 })
 
-t.test('a one-shot that writes is refused while its own session holds locks, and waits for nothing', async (t) => {
+t.test('a one-shot that would wait for a lock of its own session is refused at once, and no other', async (t) => {
   const serving = await begun(t)
   const { mine, other } = serving
-  const write = { execute: { statements: [{ update: { table: 'kv', key: { id: 1 }, set: { value: 'one-shot' } } }] } }
-  const read = {
-    execute: { statements: [{ get: { table: 'kv', key: { id: 1 } } }, { scan: { table: 'kv', limit: 1 } }] },
-  }
-  const elsewhere = { execute: { statements: [{ update: { table: 'kv', key: { id: 2 }, set: { value: 'b' } } }] } }
-  t.match(await mine.ask(elsewhere), { results: [{ updated: 1 }] }, 'beside a transaction without locks it runs')
+  await other.ask({ execute: { statements: [{ createTable: { table: TABLE_T } }] } })
+  const execute = (...statements: Sent[]): Sent => ({ execute: { statements } })
+  const write = execute(setValue(1, 'one-shot'))
   await mine.ask({ getForUpdate: { table: 'kv', key: { id: 1 } } })
 
   const { code, message, transaction } = await mine.refusal(write)
-  t.match({ code, message, transaction }, { code: 'TRANSACTION_OPEN', message: /another session/, transaction: 'open' })
-  t.match(await mine.ask(read), { results: [{ row: { id: 1, value: 'old' } }, {}] }, 'one that reads is not')
+  t.match({ code, message, transaction }, { code: 'TRANSACTION_OPEN', message: /first/, transaction: 'open' })
+  t.equal(await mine.refused(execute({ scan: { table: 'kv' } }, setValue(1, 'x'))), 'TRANSACTION_OPEN, open', 'a scan')
   await mine.ask({ savepoint: { name: 's' } })
   await mine.ask({ rollbackTo: { name: 's' } })
   t.equal(await mine.refused(write), 'TRANSACTION_OPEN, open', 'locks stay held')
+  t.match(await mine.ask(execute(setValue(2, 'b'))), { results: [{ updated: 1 }] }, 'another row is not locked')
+  t.match(await mine.ask(execute({ get: { table: 'kv', key: { id: 1 } } })), { results: [{ row: { value: 'old' } }] })
 
-  // So do those on a whole table, which statements take that look at its rows.
-  await other.ask({ execute: { statements: [{ createTable: { table: TABLE_T } }] } })
+  // Nor does it wait for who waits for its own session.
   await other.ask({ begin: {} })
-  await other.ask({ createIndex: { table: 't', index: { name: 'by_b', columns: ['b'] } } })
-  const intoTable = { execute: { statements: [{ insert: { table: 't', rows: [{ a: 1, b: 'x' }] } }] } }
-  t.equal(await other.refused(intoTable), 'TRANSACTION_OPEN, open')
-  await other.ask({ rollback: {} })
+  await other.ask({ getForUpdate: { table: 'kv', key: { id: 3 } } })
+  const behind = other.tell({ getForUpdate: { table: 'kv', key: { id: 1 } } })
+  await other.tell({ ping: {} }, 1)
+  t.equal(await mine.refused(execute(setValue(3, 'x'))), 'TRANSACTION_OPEN, open', 'a row locked by who waits')
 
   const waiting = mine.tell(write, 1)
   t.same(await mine.ask(setValue(1, 'mine')), { updated: 1 })
   await mine.ask({ commit: {} })
-  t.match((await waiting).result, { results: [{ updated: 1 }] }, 'another session waits in line')
+  t.match((await behind).result, { row: { value: 'mine' } })
+  await other.ask({ rollback: {} })
+  t.match((await waiting).result, { results: [{ updated: 1 }] }, 'a one-shot of another session waits in line')
   t.same(serving.primary.catalog().get('kv', { id: 1 }), { id: 1, value: 'one-shot' })
   t.ok(await mineIsCommitted(serving), 'the open transaction was committed by `commit` alone (G5)')
 
-  t.match(await mine.ask(write), { results: [{ updated: 1 }] }, 'without a transaction nothing is in the way')
   await mine.ask({ begin: {} })
-  t.match(await mine.ask(write), { results: [{ updated: 1 }] }, 'nor are the locks of the one before')
+  await mine.ask({ createIndex: { table: 't', index: { name: 'by_b', columns: ['b'] } } })
+  const insert = { insert: { table: 't', rows: [{ a: 1, b: 'x' }] } }
+  t.equal(await mine.refused(execute(insert)), 'TRANSACTION_OPEN, open', 'a lock on a whole table')
+  t.match(await mine.ask(write), { results: [{ updated: 1 }] }, 'and none of the transaction before')
   await mine.ask({ rollback: {} })
-  t.match(await other.ask(write), { results: [{ updated: 1 }] })
+  t.match(await mine.ask(execute(insert)), { results: [{ inserted: 1 }] })
 })

@@ -20,16 +20,6 @@ export interface OneShotOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Statements that look at the rows of a whole table: the server does not take them as a one-shot with a key. */
-export const ON_SNAPSHOT: ReadonlySet<string> = new Set([
-  'scan',
-  'createTableAs',
-  'alterTable',
-  'truncateTable',
-  'createIndex',
-  'dropSchema',
-])
-
 /** @throws ReplogError of the server; UNREACHABLE (nothing was done), COMMIT_UNKNOWN; the signal's reason */
 export async function runOneShot(
   run: RunContext,
@@ -38,7 +28,7 @@ export async function runOneShot(
 ): Promise<Executed> {
   const names = statements.flatMap(statementNames)
   const isWriting = names.some(isWrite)
-  if (isWriting && names.some((name) => ON_SNAPSHOT.has(name))) return runAsTransaction(run, statements, options)
+  if (isWriting && names.includes('scan')) return runAsTransaction(run, statements, options)
   const idempotencyKey = options.idempotencyKey ?? (isWriting ? randomUUID() : undefined)
   try {
     return await repeatUntilAnswered(run, statements, { ...options, idempotencyKey })
