@@ -15,42 +15,16 @@
 import { ReplogError } from '../core/errors.js'
 import { type CompiledIndex, CompiledTable } from '../ddl/compiled-table.js'
 import { keyText } from '../store/keys.js'
-import { WriteSet } from '../store/write-set.js'
+import type { WriteSet } from '../store/write-set.js'
 import { applyDefinition, indexesToFill } from './apply-definition.js'
 import type { Row } from './codec/column-type.js'
 import type { DefinitionStatement, RowChange, RowChanges, TableMessage, Transaction } from './codec/message.js'
+import type { CommittedRows } from './committed-rows.js'
+import { Effects } from './effects.js'
 import { fillIndexes, rowsWith } from './fill-indexes.js'
 
 /** Finds the table version that a message names. */
 export type TableSource = (tableId: number, version: number) => CompiledTable
-
-/** Everything a transaction does to the store, beside its log frames and the derived counters. */
-export class Effects {
-  readonly writes = new WriteSet()
-  /** Highest AUTO_INCREMENT value that appeared, by storage. */
-  autoIncrement: Map<number, bigint> | undefined
-  /** The definition statements, in order; undefined when there are none. */
-  definitions: DefinitionStatement[] | undefined
-
-  noteAutoIncrement(storageId: number, value: bigint): void {
-    this.autoIncrement ??= new Map()
-    const highest = this.autoIncrement.get(storageId)
-    if (highest === undefined || value > highest) this.autoIncrement.set(storageId, value)
-  }
-}
-
-/** The rows as they were before the transaction. */
-export interface CommittedRows {
-  get(key: Buffer, text: string): Buffer | undefined
-  /** All rows of a storage; asked for those of `storagesToRead` only. */
-  rows(storageId: number): Iterable<StoredRow>
-}
-
-export interface StoredRow {
-  /** Key of the row in the store, as text. */
-  readonly text: string
-  readonly value: Buffer
-}
 
 /**
  * @throws ReplogError CORRUPT when an image is missing or does not parse; DUPLICATE_KEY when a unique index cannot be

@@ -8,7 +8,7 @@ import { ReplogError } from '../core/errors.js'
 import type { CompiledIndex, CompiledTable } from '../ddl/compiled-table.js'
 import { keyBytes, keyText } from '../store/keys.js'
 import type { WriteSet } from '../store/write-set.js'
-import type { StoredRow } from './apply.js'
+import type { StoredRow } from './committed-rows.js'
 
 /** Puts the entries of every row. @throws ReplogError DUPLICATE_KEY when two rows meet in a unique index */
 export function fillIndexes(

@@ -7,9 +7,10 @@
  *   primary, when done: logs the index without `building`; the job goes in the same batch
  *   replica, when done: waits for that message, and its applier for the job
  *
- * From the statement that begins it on, every change of a row keeps the index entries, so a pass only adds what is
- * missing. It reads a page at a snapshot and, in the one synchronous step that puts the entries into the open group,
- * leaves out the rows that changed since. What it puts is therefore never older than what a transaction put.
+ * From the statement that begins it on, every change of a row keeps the index entries that there are, so a pass only adds
+ * what is missing. It reads a page at a snapshot, which keeps later changes in memory, and in the one synchronous step that
+ * puts the entries into the open group it takes the newest value of each row. What it puts is what the rows are at that
+ * place between two transactions.
  *
  * Two transactions that do not see the entries of each other, or of the rows that the first pass has not reached, may
  * give equal values to a unique index while the first pass runs. `validating` is a new version of the table: who began
@@ -225,8 +226,10 @@ export class IndexBuilder {
       let last = job.last
       for (const { text, value } of entries) {
         last = keyBytes(text)
-        if (state.versions.changedSince(text, snapshot)) continue
-        const error = this.#putEntry(build, last, value, writes)
+        // A change that leaves the columns of the index alone leaves its entries alone, too: the newest row counts.
+        const newest = state.versions.changedSince(text, snapshot) ? state.readNewest(last, text) : value
+        if (newest === undefined) continue
+        const error = this.#putEntry(build, last, newest, writes)
         if (error !== undefined && this.#leader !== undefined) {
           await this.#leader.fail(job.tableId, build.indexId, error)
           return false

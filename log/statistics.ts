@@ -12,7 +12,7 @@
 import type { Store } from '../store/store.js'
 import { ROW_PREFIX, catalogStatsKey, statsKey } from '../store/keys.js'
 import type { WriteSet } from '../store/write-set.js'
-import type { Effects } from './apply.js'
+import type { Effects } from './effects.js'
 import { CatalogStats, abandonedStorage } from './catalog-stats.js'
 import { TableStats } from './table-stats.js'
 

@@ -5,8 +5,8 @@
  * Invariant: the same numbers as `CatalogStats` has once the transaction is in the log, because the lane runs this on
  * the newest state and nothing comes in between.
  */
-import type { Effects } from '../log/apply.js'
 import { abandonedStorage } from '../log/catalog-stats.js'
+import type { Effects } from '../log/effects.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { ROW_PREFIX } from '../store/keys.js'
 

@@ -13,6 +13,7 @@ import { ALTER_CHANGES_MAX } from '../core/limits.js'
 import { type AlterPlan, planAlter } from '../ddl/alter-table.js'
 import type { AlterTableChange } from '../ddl/alter-definition.js'
 import { CompiledTable } from '../ddl/compiled-table.js'
+import type { ReadKey } from '../ddl/dictionary.js'
 import {
   DEFAULT_SCHEMA_NAME,
   type TableIdentifier,
@@ -25,6 +26,7 @@ import { invalidTable } from '../ddl/invalid-definition.js'
 import { checkComment, checkOptions } from '../ddl/options.js'
 import { type TableDefinition, requireDefinition, tableMessageOf, withTableId } from '../ddl/table-definition.js'
 import type {
+  DefinitionStatement,
   ForeignKeyMessage,
   ReferenceMessage,
   SchemaMessage,
@@ -32,7 +34,7 @@ import type {
   TableMessage,
 } from '../log/codec/message.js'
 import { schemaKey, keyText, tableKey } from '../store/keys.js'
-import type { BodyContext, TransactionBody } from './transaction-body.js'
+import type { BodyContext } from './body-context.js'
 import type {
   AlterSchemaInput,
   CreateSchemaInput,
@@ -45,11 +47,20 @@ import type {
 /** Stands for the id of a table whose definition is still being checked. */
 const PROVISIONAL_TABLE_ID = 0xffff_ffff
 
+/** What definition statements need of the body that they are part of. */
+export interface DefiningBody {
+  readonly read: ReadKey
+  readonly catalogId: number
+  readonly startUs: bigint
+  define(statement: DefinitionStatement): void
+  materializeDeferred(table: CompiledTable): void
+}
+
 export class Definitions {
-  readonly #body: TransactionBody
+  readonly #body: DefiningBody
   readonly #context: BodyContext
 
-  constructor(body: TransactionBody, context: BodyContext) {
+  constructor(body: DefiningBody, context: BodyContext) {
     this.#body = body
     this.#context = context
   }

@@ -12,46 +12,22 @@
  */
 import { randomUUID } from 'node:crypto'
 import { ReplogError } from '../core/errors.js'
-import type { Lsn } from '../core/position.js'
 import type { CompiledIndex, CompiledTable, DefaultSource, RowObject } from '../ddl/compiled-table.js'
 import type { ReadKey } from '../ddl/dictionary.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
-import { Effects, applyRowChange } from '../log/apply.js'
+import { applyRowChange } from '../log/apply.js'
+import { Effects } from '../log/effects.js'
 import { applyDefinition, definitionText } from '../log/apply-definition.js'
 import type { Row, Value } from '../log/codec/column-type.js'
 import type { DefinitionStatement, RowChange, RowChanges, Statement } from '../log/codec/message.js'
-import type { ReplicatedState } from '../log/replicated-state.js'
-import type { TableNames } from '../log/table-names.js'
 import { ROW_PREFIX, keyText, tablePlaceKey } from '../store/keys.js'
 import { Assignments } from './assignment.js'
+import type { BodyContext } from './body-context.js'
 import { Definitions } from './definitions.js'
 import { ForeignKeys } from './foreign-keys.js'
 import type { CheckInput, InsertInput, KeyInput, UpdateInput } from './statement.js'
 import { type DeferredUpdate, DeferredUpdates } from './deferred-updates.js'
 import { equalValues } from './equal-values.js'
-import type { Holding, Quotas } from './quotas.js'
-
-export interface BodyContext {
-  readonly state: ReplicatedState
-  readonly names: TableNames
-  readonly catalog: CatalogIdentifier
-  /** The committed state as this transaction sees it; the caller records what is read. */
-  readonly base: ReadKey
-  /** Like `base`, but not recorded: for an update whose outcome does not depend on the value. Undefined in the lane. */
-  readonly peek: ReadKey | undefined
-  /** The LSN of the committed state, or undefined for the newest. */
-  readonly asOf: Lsn | undefined
-  /** Told the dictionary key of every table, schema and catalog that is used. */
-  readonly noteDefinition: ((text: string) => void) | undefined
-  /** Told every key that a foreign key needs to exist; undefined in the lane. */
-  readonly noteExisting: ((text: string) => void) | undefined
-  /** Called with the key of a row before it is written; throws when the lane must wait for its lock. */
-  readonly beforeWrite: ((text: string) => void) | undefined
-  readonly quotas: Quotas
-  /** Told how many bytes lie in memory until this transaction ends; undefined in the lane, which ends it at once. */
-  readonly staged: Holding | undefined
-  readonly startUs: bigint
-}
 
 /** Where a body stood; going back to it undoes everything since, definitions included. */
 export interface BodyMark {

@@ -12,7 +12,8 @@
  */
 import { ReplogError } from '../core/errors.js'
 import { REPLICA_BUFFER_BYTES_MAX, SCAN_PAGE_BYTES_MAX, SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
-import { type CommittedRows, type StoredRow, type TableSource, applyTransaction, storagesToRead } from '../log/apply.js'
+import { type TableSource, applyTransaction, storagesToRead } from '../log/apply.js'
+import type { CommittedRows, StoredRow } from '../log/committed-rows.js'
 import { type EndedBuild, buildsEndedBy } from '../log/apply-definition.js'
 import type { BackgroundJobs } from '../log/background-jobs.js'
 import { ChainVerifier } from '../log/codec/chain-verifier.js'
@@ -184,22 +185,39 @@ export class Applier {
   ): void {
     const preparing = {}
     this.#preparing = preparing
-    const prepare = async (): Promise<void> => {
-      await this.#state.whenDurable(this.#state.head.lsn)
-      await Promise.all(builds.map(({ storageId, indexId }) => this.#jobs.whenBuilt(storageId, indexId)))
-      const rows = new Map<number, readonly StoredRow[]>()
-      for (const storageId of storageIds) rows.set(storageId, await this.#readRows(storageId))
-      // The link was lost meanwhile: the transaction comes again.
-      if (this.#preparing !== preparing) return
-      this.#preparing = undefined
-      apply(rows)
-      this.#applyWaiting()
-    }
-    prepare().catch((error: unknown) => {
-      if (this.#preparing === preparing) this.#preparing = undefined
+    const fault = (error: unknown): void => {
       this.#faulted = true
       this.#onFault(error)
-    })
+    }
+    this.#rowsWhenBuilt(storageIds, builds).then(
+      (rows) => {
+        // Otherwise the link was lost meanwhile, and the transaction comes again.
+        if (this.#preparing !== preparing) return
+        this.#preparing = undefined
+        try {
+          apply(rows)
+        } catch (error) {
+          fault(error)
+        }
+        this.#applyWaiting()
+      },
+      (error: unknown) => {
+        if (this.#preparing !== preparing) return
+        this.#preparing = undefined
+        fault(error)
+      },
+    )
+  }
+
+  async #rowsWhenBuilt(
+    storageIds: readonly number[],
+    builds: readonly EndedBuild[],
+  ): Promise<ReadonlyMap<number, readonly StoredRow[]>> {
+    await this.#state.whenDurable(this.#state.head.lsn)
+    await Promise.all(builds.map(({ storageId, indexId }) => this.#jobs.whenBuilt(storageId, indexId)))
+    const rows = new Map<number, readonly StoredRow[]>()
+    for (const storageId of storageIds) rows.set(storageId, await this.#readRows(storageId))
+    return rows
   }
 
   async #readRows(storageId: number): Promise<StoredRow[]> {
