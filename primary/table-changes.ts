@@ -98,7 +98,9 @@ export class TableChanges {
         { details: { table, foreignKey: foreignKey.name } },
       )
     }
-    const after = this.#withStorage(before, state.ids.allocate('table'))
+    // A new version, so that changes of rows that name it are those of the new storage.
+    const next = { ...before, version: before.version + 1 }
+    const after = this.#withStorage(next, state.ids.allocate('table'))
     body.define({ kind: 'truncateTable', before, after, autoIncrement: this.#highestAutoIncrement(before) })
     return { truncated: true }
   }
