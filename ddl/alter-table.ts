@@ -89,6 +89,12 @@ const CHANGES: { readonly [Kind in ChangeKind]: (table: AlteredTable, body: Chan
   },
 }
 
+/** Where in the statement something is refused. */
+interface Place {
+  readonly text: string
+  readonly details: { readonly change?: number }
+}
+
 /**
  * @param isEmpty the table has no rows: nothing is rewritten, and what only rows could contradict is allowed
  * @throws ReplogError that names table and change: INVALID_ARGUMENT, INVALID_DEFINITION, NOT_FOUND, ALREADY_EXISTS,
@@ -101,38 +107,32 @@ export function planAlter(
   isEmpty: boolean,
 ): AlterPlan {
   const table = new AlteredTable(before, context, isEmpty)
-  inWords(`table ${JSON.stringify(before.name)}`, () => {
+  const whole: Place = { text: `table ${JSON.stringify(before.name)}`, details: {} }
+  let place = whole
+  try {
     requireChangeList(changes)
-    for (const [index, change] of (changes as readonly unknown[]).entries()) apply(table, change, index + 1)
+    for (const [index, change] of (changes as readonly unknown[]).entries()) {
+      const number = index + 1
+      place = { text: `${whole.text}, change ${number}`, details: { change: number } }
+      const kind = kindOf(change)
+      place = { ...place, text: `${place.text} (${kind})` }
+      apply(table, kind, change as Readonly<Record<string, unknown>>)
+    }
+    place = whole
     checkDefinitionBytes(table.message, invalidDefinition)
-  })
+  } catch (error) {
+    if (!isReplogError(error)) throw error
+    throw new ReplogError(error.code, `${place.text}: ${error.message}`, {
+      cause: error,
+      details: { ...error.details, ...place.details },
+    })
+  }
   return isUnchanged(table) ? nothing(before) : planOf(table)
 }
 
-function apply(table: AlteredTable, change: unknown, number: number): void {
-  const kind = inWords(`change ${number}`, () => kindOf(change), { change: number })
-  inWords(
-    `change ${number} (${kind})`,
-    () => {
-      const body: unknown = bodyOf(change as Readonly<Record<string, unknown>>, kind)
-      const make = CHANGES[kind] as (table: AlteredTable, body: unknown) => void
-      make(table, body)
-    },
-    { change: number },
-  )
-}
-
-/** Puts the place in front of what is refused there. */
-function inWords<Result>(place: string, run: () => Result, details: Record<string, unknown> = {}): Result {
-  try {
-    return run()
-  } catch (error) {
-    if (!isReplogError(error)) throw error
-    throw new ReplogError(error.code, `${place}: ${error.message}`, {
-      cause: error,
-      details: { ...error.details, ...details },
-    })
-  }
+function apply(table: AlteredTable, kind: ChangeKind, change: Readonly<Record<string, unknown>>): void {
+  const make = CHANGES[kind] as (table: AlteredTable, body: unknown) => void
+  make(table, bodyOf(change, kind))
 }
 
 /** True when the changes leave the definition as it was, but for ids that were used up on the way. */
