@@ -168,14 +168,14 @@ export class TableChanges {
     changes: readonly AlterTableChange[],
     statement: (before: TableMessage, after: TableMessage, autoIncrement: bigint) => DefinitionStatement,
   ): Promise<TableMessage | undefined> {
-    const { body, lock } = this.#context
+    const { body } = this.#context
     const { definitions } = body
     let table = definitions.table(name)
     let plan = tryPlan(() => definitions.plan(table, changes, false))
     if (plan !== undefined && !plan.isChanged) return undefined
     let isEmpty = false
     if (plan === undefined || needsRows(plan)) {
-      await lock(table)
+      await this.#context.lock(table)
       // Meanwhile it may have been changed, and even another table have this name.
       table = definitions.table(name)
       isEmpty = await this.#isEmpty(table)

@@ -85,7 +85,7 @@ void t.test('a sound store has no problem, and every transaction is shown', asyn
 const DAMAGES: Record<string, { damage: (engine: Engine) => Promise<void>; problem: RegExp }> = {
   'a row is gone': {
     damage: async (engine) => change(engine, (await firstWith(engine, rowPrefix(1))).key, undefined),
-    problem: /row of table 1.* is missing/,
+    problem: /row of storage 1.* is missing/,
   },
   'an index entry is gone': {
     damage: async (engine) => change(engine, (await firstWith(engine, indexPrefix(1, 1))).key, undefined),
@@ -108,7 +108,7 @@ const DAMAGES: Record<string, { damage: (engine: Engine) => Promise<void>; probl
       const { key } = entries[0]!
       await change(engine, key, seal(key, unseal(entries[1]!.key, entries[1]!.value)))
     },
-    problem: /points at another row/,
+    problem: /stands for another row/,
   },
   'a row that the log does not have': {
     damage: async (engine) => {
@@ -172,14 +172,14 @@ const DAMAGES: Record<string, { damage: (engine: Engine) => Promise<void>; probl
       payload.writeBigInt64BE(3n, 16)
       await change(engine, key, seal(key, payload))
     },
-    problem: /statistics of table 1 are not those of the log/,
+    problem: /statistics of storage 1 are not those of the log/,
   },
   'a purge left a row behind': {
     damage: async (engine) => {
       const key = Buffer.concat([rowPrefix(3), Buffer.of(1)])
       await change(engine, key, seal(key, Buffer.of(8, 1)))
     },
-    problem: /table 3.*was made by no transaction/,
+    problem: /row of storage 3.*was made by no transaction/,
   },
   'an unknown key': {
     damage: async (engine) => change(engine, keyBytes('Zebra'), Buffer.alloc(4)),
