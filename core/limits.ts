@@ -22,6 +22,8 @@ export const LIKE_PATTERN_LENGTH_MAX = 1024
 /** Most options of a catalog, schema or table, and most characters of their names and values together. */
 export const OPTIONS_MAX = 100
 export const OPTIONS_LENGTH_MAX = 16 * KIB
+/** Most bytes of the definitions that one rename changes: it is one statement, and a statement is in one frame. */
+export const RENAME_BYTES_MAX = 8 * MIB
 /** Most changes of one ALTER TABLE, and most tables of one rename. */
 export const ALTER_CHANGES_MAX = 1000
 /** An index on a table of more rows is built by a job after the commit, not inside of the transaction. */

@@ -9,7 +9,7 @@
  * transaction, so neither side changes unnoticed by the other.
  */
 import { ReplogError } from '../core/errors.js'
-import { ALTER_CHANGES_MAX } from '../core/limits.js'
+import { ALTER_CHANGES_MAX, RENAME_BYTES_MAX } from '../core/limits.js'
 import { type AlterPlan, planAlter } from '../ddl/alter-table.js'
 import type { AlterTableChange } from '../ddl/alter-definition.js'
 import { CompiledTable } from '../ddl/compiled-table.js'
@@ -25,6 +25,7 @@ import { withReference, withoutReference } from '../ddl/reference-keys.js'
 import { invalidTable } from '../ddl/invalid-definition.js'
 import { checkComment, checkOptions } from '../ddl/options.js'
 import { type TableDefinition, requireDefinition, tableMessageOf, withTableId } from '../ddl/table-definition.js'
+import { encodeTableMessage } from '../log/codec/definition-codec.js'
 import type {
   DefinitionStatement,
   ForeignKeyMessage,
@@ -151,6 +152,13 @@ export class Definitions {
       if (leaving.has(place) || this.#context.state.dictionary.findTable(this.#body.read, target) === undefined)
         continue
       throw new ReplogError('ALREADY_EXISTS', `table ${formatTableName(target)} exists already; rename it as well`)
+    }
+    const bytes = changes.reduce((sum, { before, after }) => sum + sizeOf(before) + sizeOf(after), 0)
+    if (bytes > RENAME_BYTES_MAX) {
+      throw new ReplogError(
+        'TRANSACTION_TOO_LARGE',
+        `the definitions that are renamed take ${bytes} bytes, more than ${RENAME_BYTES_MAX}; rename fewer at once`,
+      )
     }
     if (changes.length > 0) this.#body.define({ kind: 'renameTables', tables: changes })
     return { renamed: changes.length }
@@ -302,6 +310,10 @@ export class Definitions {
     if (schema !== undefined) return schema.name
     throw new ReplogError('CORRUPT', `table ${message.id} is in schema ${message.schemaId}, which does not exist`)
   }
+}
+
+function sizeOf(message: TableMessage): number {
+  return encodeTableMessage(message).length
 }
 
 function placeOf({ catalogId, schemaId, name }: TableMessage): string {

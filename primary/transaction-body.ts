@@ -102,7 +102,7 @@ export class TransactionBody {
     return this.#resultBytes
   }
 
-  /** Bytes of row images so far, and of what is deferred to the lane. */
+  /** Bytes of row images and definitions so far, and of what is deferred to the lane. */
   get bytes(): number {
     return this.#bytes + this.deferred.bytes
   }
@@ -265,10 +265,17 @@ export class TransactionBody {
     this.#stage(kind, table, { after: table.rows.encode(row), afterRow: row })
   }
 
-  /** Adds a definition statement, in the order of the statements. */
+  /** Adds a definition statement, in the order of the statements. @throws ReplogError TRANSACTION_TOO_LARGE */
   define(statement: DefinitionStatement): void {
-    applyDefinition(statement, this.effects)
-    this.statements.push(statement)
+    const { writes } = this.effects
+    const before = writes.bytes
+    this.#atomically(() => {
+      applyDefinition(statement, this.effects)
+      this.statements.push(statement)
+      this.#bytes += writes.bytes - before
+      this.#requireWithinBounds()
+      this.#context.staged?.resize(this.bytes)
+    })
     this.#tablesById.clear()
   }
 

@@ -44,6 +44,10 @@ const UNITS = new Map([
   ['SESSIONS', 'sessions'],
   ['CURSORS', 'cursors'],
   ['REQUESTS', 'requests'],
+  ['CONSTRAINTS', 'constraints'],
+  ['NODES', 'nodes'],
+  ['OPTIONS', 'options'],
+  ['CHANGES', 'changes'],
 ])
 
 const KIB = 1024
