@@ -34,7 +34,7 @@ void t.test('a catalog is made, used, listed and dropped; the answers name its p
   t.equal(listed.headers.get('replog-position'), listed.json['position'])
   const { bytes } = serving.primary.state.statistics.durableCatalog(2)
   t.ok(bytes > 0)
-  t.same(listed.json['catalogs'], [
+  t.match(listed.json['catalogs'], [
     { name: 'local', comment: '', options: {}, tables: 0, rows: 0, bytes: 0 },
     { name, comment: '', options: {}, tables: 1, rows: 2, bytes },
   ])

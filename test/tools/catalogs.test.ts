@@ -1,4 +1,4 @@
-/** `replog catalogs`, `catalogs create` and `catalogs drop` against a server, and the flags that set limits. */
+/** `replog catalogs`, `catalogs create`, `alter` and `drop` against a server, and the flags that set limits. */
 import { Command } from 'commander'
 import t from 'tap'
 import { numberedNames } from '../../tools/catalogs/make-catalogs.js'
@@ -19,18 +19,49 @@ t.test('catalogs are made by name and by number, listed in order, and dropped', 
   const listed = await replog('catalogs', url, '--json')
   const catalogs = JSON.parse(listed.stdout) as { name: string; tables: number }[]
   t.equal(catalogs.length, 253)
-  t.same(
+  t.match(
     catalogs.filter(({ name }) => name.startsWith('t-')),
-    numberedNames('t-', 250).map((name) => ({ name, tables: 1, rows: 0, bytes: 0 })),
+    numberedNames('t-', 250).map((name) => ({ name, comment: '', options: {}, tables: 1, rows: 0, bytes: 0 })),
   )
   const text = await replog('catalogs', url)
-  t.match(text.stdout, /^catalog +tables +rows +bytes\nlocal +0 +0 +0 B\nshop +0 /)
+  t.match(text.stdout, /^catalog +tables +rows +bytes +comment and options\nlocal +0 +0 +0 B\nshop +0 /)
   t.match((await replog('tables', url, '--catalog', 't-007')).stdout, /\ntest +items /)
 
   t.match(await replog('catalogs', 'drop', url, 't-001', 't-250'), { code: 0, stdout: '2 dropped\n' })
   t.match(await replog('catalogs', 'drop', url, 'shop', '--json'), { code: 0, stdout: '{"dropped":1}\n' })
   const left = JSON.parse((await replog('catalogs', url, '--json')).stdout) as unknown[]
   t.equal(left.length, 250)
+})
+
+t.test('comment and options are set by flags, listed in one line, changed and taken away', async (t) => {
+  const serving = await serve()
+  t.teardown(() => serving.close())
+  const { url } = serving
+  const flags = ['--comment', 'of\nAda\u001b[2J', '--option', 'tier=gold', '--option', 'query=a=b']
+  t.match(await replog('catalogs', 'create', url, 'shop', ...flags), { code: 0 })
+  const listed = async (): Promise<unknown> => JSON.parse((await replog('catalogs', url, '--json')).stdout)
+  t.match(await listed(), [{}, { name: 'shop', comment: 'of\nAda\u001b[2J', options: { tier: 'gold', query: 'a=b' } }])
+  const { stdout } = await replog('catalogs', url)
+  t.match(stdout, / of Ada \[2J; .*tier=gold/, 'nothing in it speaks to the terminal')
+  t.match(stdout, /query=a=b/)
+
+  const alter = (...args: string[]) => replog('catalogs', 'alter', url, 'shop', ...args)
+  t.match(await alter('--comment', '', '--option', 'tier=tin', '--drop-option', 'query'), {
+    code: 0,
+    stdout: 'changed\n',
+  })
+  t.match(await listed(), [{}, { comment: '', options: { tier: 'tin' } }])
+  t.match(await alter('--option', 'tier=tin'), { code: 0, stdout: 'it was like that already\n' })
+  t.match(await alter('--option', 'tier=', '--json'), { code: 0, stdout: '{"altered":true}\n' })
+  t.match(await listed(), [{}, { options: { tier: '' } }])
+
+  t.match(await alter(), { code: 2, stderr: /say what is to change/ })
+  t.match(await alter('--option', 'tier'), { code: 2, stderr: /KEY=VALUE/ })
+  t.match(await alter('--option', '=x'), { code: 2, stderr: /KEY=VALUE/ })
+  t.match(await alter('--option', 'a=1', '--drop-option', 'a'), { code: 2, stderr: /both name "a"/ })
+  t.match(await alter('--comment', 'x'.repeat(2000)), { code: 1, stderr: /INVALID_DEFINITION/ })
+  t.match(await replog('catalogs', 'alter', url, 'nothing', '--comment', 'x'), { code: 1, stderr: /NOT_FOUND/ })
+  t.match(await replog('catalogs', 'alter', url), { code: 2, stderr: /missing required argument 'name'/ })
 })
 
 t.test('what fails ends the command with its code; a run that was cut off goes on', async (t) => {
