@@ -106,8 +106,6 @@ export function comparatorOf(left: ColumnType, right: ColumnType): Compare {
     case 'INTEGER':
     case 'BIGINT':
     case 'DOUBLE':
-    // The texts of these are ASCII of a fixed form, whose order is the one of what they stand for; a TIME without its
-    // fraction is a prefix of one with it.
     case 'DATE':
     case 'TIME':
     case 'UUID':
@@ -117,7 +115,10 @@ export function comparatorOf(left: ColumnType, right: ColumnType): Compare {
   }
 }
 
-/** JavaScript compares an INTEGER (number) with a BIGINT (bigint) by value, and -0 as 0. */
+/**
+ * JavaScript compares an INTEGER (number) with a BIGINT (bigint) by value, and -0 as 0. The texts of DATE, TIME and UUID
+ * are ASCII of a fixed form, which orders as what it stands for; a TIME without its fraction is a prefix of one with it.
+ */
 function compareNatively(left: Value, right: Value): number {
   if (left === right) return 0
   return left! < right! ? -1 : left! > right! ? 1 : 0

@@ -126,7 +126,7 @@ function pairsOf(
       ? target.primaryKey.map(columnOf)
       : columnsOf(targetNames, `the reference to table ${JSON.stringify(target.name)}`, target, wrong)
   if (listed.length !== listedTargets.length) {
-    throw wrong(`it has ${listed.length} columns and refers to ${listedTargets.length}; name as many of each`)
+    throw wrong(`${listed.length} of its columns refer to ${listedTargets.length} of the target; name as many of each`)
   }
   const key = targetKeyOf(
     target,

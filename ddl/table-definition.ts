@@ -222,8 +222,8 @@ function indexMessagesOf(
 
 function listOf<Item>(list: readonly Item[] | undefined, name: string, invalid: Invalid): readonly Item[] {
   if (list === undefined) return []
-  if (!Array.isArray(list)) throw invalid(`\`${name}\` must be a list`)
-  return list
+  if (Array.isArray(list)) return list as readonly Item[]
+  throw invalid(`\`${name}\` must be a list`)
 }
 
 /**

@@ -57,7 +57,7 @@ t.test('the truth tables of SQL', async (t) => {
   ]
   for (const [a, b, both, either, opposite] of table) {
     const row = rowWith({ bool_a: a, bool_b: b })
-    t.same([and(row), or(row), not(row)], [both, either, opposite], `${String(a)}, ${String(b)}`)
+    t.same([and(row), or(row), not(row)], [both, either, opposite], JSON.stringify([a, b]))
   }
 })
 

@@ -243,7 +243,7 @@ function partsOf(value: Value, kind: string): Parts {
 }
 
 function orderOf(left: Parts, right: Parts): number {
-  const at = left.findIndex((part, index) => part != right[index])
+  const at = left.findIndex((part, index) => index >= right.length || part < right[index]! || part > right[index]!)
   if (at < 0 || at >= right.length) return left.length - right.length
   return left[at]! < right[at]! ? -1 : 1
 }

@@ -2,11 +2,25 @@
 import t from 'tap'
 import { showCreateTable } from '../../ddl/show-create.js'
 import { type ColumnDefinition, type TableDefinition, tableMessageOf } from '../../ddl/table-definition.js'
+import { PLACE, messageOf, placeOf } from './place.js'
 
-const PLACE = { id: 7, catalogId: 1, schemaId: 1, nowUs: 0n }
+const USERS = tableMessageOf(
+  {
+    name: 'users "of old"',
+    columns: [
+      { name: 'org', type: 'INTEGER' },
+      { name: 'the id', type: 'BIGINT' },
+    ],
+    primaryKey: ['org', 'the id'],
+  },
+  placeOf(3),
+)
 
 function shown(definition: TableDefinition): string {
-  return showCreateTable(tableMessageOf(definition, PLACE), 'test')
+  const message = messageOf(definition, { 'shop.users': USERS })
+  return showCreateTable(message, 'test', (id) => {
+    return id === USERS.id ? { schema: 'shop', name: USERS.name, columns: USERS.columns } : undefined
+  })
 }
 
 function shownColumn(column: Omit<ColumnDefinition, 'name'>): string | undefined {
@@ -30,12 +44,36 @@ t.test('a table with everything', async (t) => {
       { name: 'state', type: "ENUM('new','it''s paid')", notNull: true, default: 'new' },
       { name: 'price', type: 'DECIMAL(10,2)', comment: 'in euros' },
       { name: 'placed', type: 'TIMESTAMP', default: { function: 'now' } },
+      { name: 'org', type: 'INTEGER' },
+      { name: 'user', type: 'BIGINT' },
     ],
     primaryKey: ['id', { column: 'state', descending: true }],
     indexes: [
       { name: 'by state', columns: ['state', { column: 'placed', descending: true }] },
       { name: 'once', columns: ['price'], unique: true },
     ],
+    foreignKeys: [
+      {
+        columns: ['org', 'user'],
+        references: { table: 'shop.users' },
+        onDelete: 'set null',
+        onUpdate: 'cascade',
+      },
+      { name: 'same', columns: ['price'], references: { table: 'orders', columns: ['price'] }, onDelete: 'restrict' },
+    ],
+    checks: [
+      {
+        expression: {
+          or: [
+            { isNull: { column: 'price' } },
+            { and: [{ gt: [{ column: 'price' }, 0] }, { not: { in: [{ column: 'state' }, ["it's paid"]] } }] },
+          ],
+        },
+      },
+      { name: 'early', expression: { lt: [{ column: 'placed' }, '2030-01-01T00:00:00Z'] } },
+    ],
+    options: { 'time to live': "3 d'ays", OWNER: 'billing' },
+    rowImage: 'minimal',
   })
   t.equal(
     text,
@@ -45,10 +83,17 @@ t.test('a table with everything', async (t) => {
       `  "state" ENUM('new','it''s paid') NOT NULL DEFAULT 'new',`,
       `  "price" DECIMAL(10,2) COMMENT 'in euros',`,
       '  "placed" TIMESTAMP DEFAULT now(),',
+      '  "org" INTEGER,',
+      '  "user" BIGINT,',
       '  PRIMARY KEY ("id", "state" DESC),',
       '  INDEX "by state" ("state", "placed" DESC),',
-      '  UNIQUE INDEX "once" ("price")',
-      `) COMMENT 'what''s sold';`,
+      '  UNIQUE INDEX "once" ("price"),',
+      '  INDEX "orders_org_user_fkey" ("org", "user"),',
+      '  CONSTRAINT "orders_org_user_fkey" FOREIGN KEY ("org", "user") REFERENCES "shop"."users ""of old""" ("org", "the id") ON DELETE SET NULL ON UPDATE CASCADE,',
+      '  CONSTRAINT "same" FOREIGN KEY ("price") REFERENCES "test"."orders" ("price"),',
+      `  CONSTRAINT "orders_check_3" CHECK ("price" IS NULL OR "price" > 0.00 AND "state" NOT IN ('it''s paid')),`,
+      `  CONSTRAINT "early" CHECK ("placed" < '2030-01-01T00:00:00Z')`,
+      `) WITH ("OWNER" = 'billing', "time to live" = '3 d''ays', row_image = 'minimal') COMMENT 'what''s sold';`,
     ].join('\n'),
   )
 })
@@ -60,10 +105,30 @@ t.test('names with quotes, dots, spaces and any letters are quoted', async (t) =
       PLACE,
     ),
     'sch"ema',
+    () => undefined,
   )
   t.match(text, 'CREATE TABLE "sch""ema"."a ""b"". c" (')
   t.match(text, '  "Größe ""名前""" TEXT NOT NULL,')
   t.match(text, '  PRIMARY KEY ("Größe ""名前""")')
+})
+
+t.test('a target that is not known is shown by its ids', async (t) => {
+  const message = messageOf(
+    {
+      name: 't',
+      columns: [
+        { name: 'o', type: 'INTEGER' },
+        { name: 'u', type: 'BIGINT' },
+      ],
+      primaryKey: ['o', 'u'],
+      foreignKeys: [{ name: 'gone', columns: ['o', 'u'], references: { table: 'shop.users' } }],
+    },
+    { 'shop.users': USERS },
+  )
+  t.match(
+    showCreateTable(message, 'test', () => undefined),
+    '  CONSTRAINT "gone" FOREIGN KEY ("o", "u") REFERENCES "table 3" ("column 2", "column 3")\n',
+  )
 })
 
 t.test('a default is shown as the value that it is, in every type', async (t) => {
