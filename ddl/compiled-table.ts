@@ -12,7 +12,8 @@ import { TupleCodec } from '../log/codec/tuple.js'
 import { valueCodec } from '../log/codec/type-codecs.js'
 import type { ValueCodec } from '../log/codec/value-codec.js'
 import { indexPrefix, rowPrefix } from '../store/keys.js'
-import { compileExpression, expressionText } from './check-expression.js'
+import { compileExpression } from './check-expression.js'
+import { expressionText } from './expression-text.js'
 import { nearest } from './nearest.js'
 
 export type RowObject = Record<string, Value>
