@@ -12,9 +12,12 @@ import { SnapshotView } from './read-view.js'
 import type { ReplicatedState } from './replicated-state.js'
 
 export interface CatalogListing {
+  /** Never reused; messages of the log name it. */
+  readonly id: number
   readonly name: string
   readonly comment: string
   readonly options: Options
+  readonly createdUs: bigint
   readonly tables: number
   readonly rows: number
   /** Keys and images of its rows. */
@@ -52,9 +55,9 @@ export async function listCatalogs(state: ReplicatedState, options: CatalogListO
       rest = page.rest
     }
     const shown = messages.slice(0, limit)
-    const catalogs = shown.map(({ id, name, comment, options }) => {
+    const catalogs = shown.map(({ id, name, comment, options, createdUs }) => {
       const { tables, rows, bytes } = state.statistics.durableCatalog(id)
-      return { name, comment, options, tables, rows, bytes }
+      return { id, name, comment, options, createdUs, tables, rows, bytes }
     })
     return { catalogs, next: messages.length > limit ? shown.at(-1)!.name : undefined, position }
   } finally {

@@ -11,6 +11,13 @@ import { catalogTablesPrefix, keyText, schemaPrefix } from '../store/keys.js'
 import type { Snapshot } from '../store/versions.js'
 import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
 import type { SchemaMessage, TableMessage } from './codec/message.js'
+import {
+  type DescribedTable,
+  DictionaryListing,
+  type SchemaListing,
+  type VersionListOptions,
+  type VersionPage,
+} from './dictionary-listing.js'
 import { SnapshotView } from './read-view.js'
 import type { ReplicatedState } from './replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from './scan.js'
@@ -23,6 +30,8 @@ export interface TableListing {
   readonly message: TableMessage
   /** Rows in the table, as of the newest durable transaction. */
   readonly rows: number
+  /** Of row keys and images. */
+  readonly bytes: number
   /** Order-free digest of the rows, 16 hex digits. */
   readonly digest: string
 }
@@ -85,11 +94,46 @@ export class CatalogReader {
     return this.#reading((view) => this.#table(view, name))
   }
 
+  /**
+   * Shows a table, or one of its older versions, and what it refers to, as of one LSN.
+   * @param version the newest when left out
+   * @throws ReplogError NOT_FOUND
+   */
+  describeTable<Shown>(name: string, version: number | undefined, show: (table: DescribedTable) => Shown): Shown {
+    return this.#reading((view) => {
+      const { message } = this.#table(view, name)
+      const listing = new DictionaryListing(this.#state.dictionary, view)
+      if (version === undefined || version === message.version) {
+        return show(listing.describe(message, this.#state.statistics.durableTable(message.storageId)))
+      }
+      const bytes = listing.versionBytes(message.id, version)
+      if (bytes === undefined) {
+        throw new ReplogError('NOT_FOUND', `table ${name} has no version ${version}; its newest is ${message.version}`)
+      }
+      return show(listing.describe(decodeTableMessage(bytes), undefined))
+    })
+  }
+
+  /** The versions that a table had and has. @throws ReplogError NOT_FOUND */
+  tableVersions(name: string, options: VersionListOptions): Promise<VersionPage> {
+    return this.#readingAlong((view) => {
+      const { id } = this.#table(view, name).message
+      return new DictionaryListing(this.#state.dictionary, view).versions(id, options)
+    })
+  }
+
+  /** Every schema of the catalog. @throws ReplogError NOT_FOUND */
+  schemas(): Promise<SchemaListing[]> {
+    return this.#readingAlong((view) => {
+      const { dictionary } = this.#state
+      const { id } = dictionary.catalog((key, text) => view.get(key, text), this.name)
+      return new DictionaryListing(dictionary, view).schemas(id)
+    })
+  }
+
   /** Every table of the catalog with its size. */
-  async tables(): Promise<TableListing[]> {
-    const snapshot = this.#state.openSnapshot()
-    try {
-      const view = new SnapshotView(this.#state, snapshot)
+  tables(): Promise<TableListing[]> {
+    return this.#readingAlong(async (view) => {
       const catalog = this.#state.dictionary.catalog((key, text) => view.get(key, text), this.name)
       const schemas = new Map<number, SchemaMessage>()
       for await (const { value } of entriesOf(view, schemaPrefix(catalog.id))) {
@@ -104,12 +148,11 @@ export class CatalogReader {
           throw new ReplogError('CORRUPT', `table ${message.id} is in schema ${message.schemaId}, which does not exist`)
         }
         const stats = this.#state.statistics.durableTable(message.storageId)
-        listings.push({ schema: schema.name, name: message.name, message, rows: stats.rows, digest: stats.digest })
+        const { rows, bytes, digest } = stats
+        listings.push({ schema: schema.name, name: message.name, message, rows, bytes, digest })
       }
       return listings.sort((left, right) => (formatTableName(asName(left)) < formatTableName(asName(right)) ? -1 : 1))
-    } finally {
-      this.#state.versions.close(snapshot)
-    }
+    })
   }
 
   #table(view: SnapshotView, name: string): CompiledTable {
@@ -120,6 +163,15 @@ export class CatalogReader {
     const snapshot: Snapshot = this.#state.openSnapshot()
     try {
       return read(new SnapshotView(this.#state, snapshot))
+    } finally {
+      this.#state.versions.close(snapshot)
+    }
+  }
+
+  async #readingAlong<Result>(read: (view: SnapshotView) => Promise<Result>): Promise<Result> {
+    const snapshot = this.#state.openSnapshot()
+    try {
+      return await read(new SnapshotView(this.#state, snapshot))
     } finally {
       this.#state.versions.close(snapshot)
     }

@@ -16,6 +16,10 @@ export const ANSWER_BUFFER_LENGTH_MAX = 1024 * 1024
 export const CATALOG_LIST_DEFAULT = 1000
 /** Most catalogs of one listing. */
 export const CATALOG_LIST_MAX = 10_000
+/** Versions of a table that a listing returns when it names no number. */
+export const VERSION_LIST_DEFAULT = 1000
+/** Most versions of one listing. */
+export const VERSION_LIST_MAX = 10_000
 /** Longest path parameter: two names of 128 characters that take 4 bytes each, quoted and percent-encoded, fit. */
 export const PATH_PARAMETER_LENGTH_MAX = 8 * 1024
 /** Longest request line and headers: a prefix and a range of percent-encoded keys fit. */

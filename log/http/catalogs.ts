@@ -5,6 +5,7 @@ import { formatPosition } from '../../core/position.js'
 import { listCatalogs } from '../catalog-list.js'
 import { CATALOG_LIST_DEFAULT, CATALOG_LIST_MAX } from './bounds.js'
 import type { HttpContext } from './http-context.js'
+import { isoTime } from './iso-time.js'
 import { POSITION_HEADER, awaitPosition } from './position.js'
 import { POSITION, POSITION_HEADERS, type PositionHeaders, WAIT_QUERY, type WaitQuery, answersJson } from './schemas.js'
 
@@ -30,9 +31,11 @@ const QUERY = {
 const LISTING = {
   type: 'object',
   properties: {
+    id: { type: 'integer', description: 'Never reused.' },
     name: { type: 'string' },
     comment: { type: 'string' },
     options: { type: 'object', additionalProperties: { type: 'string' } },
+    createdAt: { type: 'string', description: 'ISO 8601.' },
     tables: { type: 'integer' },
     rows: { type: 'integer' },
     bytes: { type: 'integer', description: 'Keys and images of its rows.' },
@@ -69,7 +72,8 @@ export function registerCatalogRoutes(app: FastifyInstance, context: HttpContext
       const page = await listCatalogs(context.node.state, { after: query.after, limit })
       const position = formatPosition(page.position)
       void reply.header(POSITION_HEADER, position)
-      return { catalogs: page.catalogs, next: page.next ?? null, position }
+      const catalogs = page.catalogs.map(({ createdUs, ...listing }) => ({ ...listing, createdAt: isoTime(createdUs) }))
+      return { catalogs, next: page.next ?? null, position }
     },
   )
 }

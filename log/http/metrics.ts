@@ -5,7 +5,15 @@
  * the documentation repeats and a test compares.
  */
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+import { JOB_KINDS, type JobKind } from '../job-list.js'
 import type { Lag, ReplicaStages, ServerStatus } from '../status.js'
+
+/** The status, and what is only found out for a scrape. */
+export interface ScrapedStatus extends ServerStatus {
+  /** Undefined when the store cannot be read. */
+  readonly jobs: Readonly<Record<JobKind, number>> | undefined
+  readonly keysPurged: number
+}
 
 interface Sample {
   readonly labels?: Readonly<Record<string, string>>
@@ -21,7 +29,7 @@ export interface MetricDescription {
 }
 
 interface Metric extends MetricDescription {
-  readonly read: (status: ServerStatus) => readonly Sample[]
+  readonly read: (status: ScrapedStatus) => readonly Sample[]
 }
 
 type Stage = keyof ReplicaStages
@@ -32,7 +40,7 @@ function metric(
   type: Metric['type'],
   name: string,
   help: string,
-  read: (status: ServerStatus) => number | null,
+  read: (status: ScrapedStatus) => number | null,
 ): Metric {
   return {
     name,
@@ -46,11 +54,11 @@ function metric(
   }
 }
 
-function gauge(name: string, help: string, read: (status: ServerStatus) => number | null): Metric {
+function gauge(name: string, help: string, read: (status: ScrapedStatus) => number | null): Metric {
   return metric('gauge', name, help, read)
 }
 
-function counter(name: string, help: string, read: (status: ServerStatus) => number | null): Metric {
+function counter(name: string, help: string, read: (status: ScrapedStatus) => number | null): Metric {
   return metric('counter', name, help, read)
 }
 
@@ -130,6 +138,10 @@ const METRICS: readonly Metric[] = [
     'Free bytes on the file system of the data directory.',
     (status) => status.store.freeBytes,
   ),
+  labelled('replog_jobs', 'Background jobs that are not done yet, by kind.', ['kind'], ({ jobs }) =>
+    jobs === undefined ? [] : JOB_KINDS.map((kind) => ({ labels: { kind }, value: jobs[kind] })),
+  ),
+  counter('replog_purged_keys_total', 'Keys deleted of what was dropped.', (status) => status.keysPurged),
   gauge('replog_sessions_open', 'Interactive sessions that are open.', (status) => status.sessions?.sessions ?? null),
   gauge(
     'replog_session_connections_open',
@@ -241,7 +253,7 @@ export const METRIC_DESCRIPTIONS: readonly MetricDescription[] = METRICS.map(({ 
 export class MetricsPage {
   readonly contentType: string
   readonly #registry = new Registry()
-  readonly #updates: ((status: ServerStatus) => void)[]
+  readonly #updates: ((status: ScrapedStatus) => void)[]
 
   constructor() {
     this.contentType = this.#registry.contentType
@@ -250,14 +262,14 @@ export class MetricsPage {
   }
 
   /** The text that Prometheus scrapes. */
-  async text(status: ServerStatus): Promise<string> {
+  async text(status: ScrapedStatus): Promise<string> {
     for (const update of this.#updates) update(status)
     return this.#registry.metrics()
   }
 }
 
 /** Replaces the samples of the last scrape; a metric that the status does not tell has none. */
-function updaterOf({ name, help, type, labels, read }: Metric, registry: Registry): (status: ServerStatus) => void {
+function updaterOf({ name, help, type, labels, read }: Metric, registry: Registry): (status: ScrapedStatus) => void {
   const options = { name, help, labelNames: [...labels], registers: [registry] }
   const target = type === 'counter' ? new Counter(options) : new Gauge(options)
   return (status) => {

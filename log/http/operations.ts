@@ -1,6 +1,7 @@
 /** What operators and their tools ask: status, replicas, health, metrics, the description of the API, the page. */
 import { createHash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import { isReplogError } from '../../core/errors.js'
 import type { ServerStatus } from '../status.js'
 import type { HttpContext } from './http-context.js'
 import { JSON_CONTENT_TYPE } from './json.js'
@@ -119,7 +120,12 @@ function registerMetrics(app: FastifyInstance, { node }: HttpContext): void {
     },
     async (_request, reply) => {
       void reply.header('content-type', metrics.contentType)
-      return metrics.text(node.status())
+      // A server whose store failed must still say so.
+      const jobs = await node.jobs.count().catch((error: unknown) => {
+        if (!isReplogError(error)) throw error
+        return undefined
+      })
+      return metrics.text({ ...node.status(), jobs, keysPurged: node.jobs.keysPurged })
     },
   )
 }

@@ -20,7 +20,9 @@ import type { ServedNode } from '../served-node.js'
 import { DRAIN_CHECK_MS, DRAIN_MS_MAX, HEADER_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX } from './bounds.js'
 import { registerCatalogRoutes } from './catalogs.js'
 import { answerClientError } from './client-error.js'
+import { registerDictionaryRoutes } from './dictionary.js'
 import type { HttpContext } from './http-context.js'
+import { registerJobRoutes } from './jobs.js'
 import { parseJsonBody } from './json-body.js'
 import { registerLogRoutes } from './log-stream.js'
 import { LongRequests } from './long-requests.js'
@@ -103,6 +105,8 @@ export function createHttpServer(node: ServedNode, options: HttpServerOptions = 
   })
   void app.register((scope, _options, done) => {
     registerCatalogRoutes(scope, context)
+    registerDictionaryRoutes(scope, context)
+    registerJobRoutes(scope, context)
     registerTableRoutes(scope, context)
     registerRowRoutes(scope, context)
     registerLogRoutes(scope, context)

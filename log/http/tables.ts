@@ -1,14 +1,14 @@
-/** The dictionary of a catalog: its tables as JSON, as CREATE TABLE text and as a `.proto`. */
+/** The tables of a catalog: as a list, as JSON, as CREATE TABLE text and as a `.proto`, each in any version. */
 import type { FastifyInstance } from 'fastify'
+import { ReplogError } from '../../core/errors.js'
 import { formatPosition } from '../../core/position.js'
-import { parseTableName } from '../../ddl/identifiers.js'
 import { protoOf } from '../../ddl/proto-export.js'
 import { showCreateTable } from '../../ddl/show-create.js'
-import { definitionOf } from '../../ddl/table-definition.js'
 import type { CatalogReader, TableListing } from '../catalog-reader.js'
-import type { TableMessage } from '../codec/message.js'
-import { formatColumnType } from '../codec/types/sql-text.js'
+import type { DescribedTable } from '../dictionary-listing.js'
+import { VERSION_LIST_DEFAULT, VERSION_LIST_MAX } from './bounds.js'
 import type { HttpContext } from './http-context.js'
+import { isoTime } from './iso-time.js'
 import { POSITION_HEADER, awaitPosition } from './position.js'
 import {
   CATALOG_PARAMS,
@@ -19,64 +19,65 @@ import {
   TABLE_PARAMS,
   type TableParams,
   WAIT_ONLY_QUERY,
+  WAIT_QUERY,
   type WaitQuery,
   answers,
   answersJson,
 } from './schemas.js'
+import { TABLE_NAME_PROPERTIES, TABLE_PROPERTIES, TABLE_SIZE_PROPERTIES, tableJson } from './table-json.js'
 
 interface Waiting {
   readonly Headers: PositionHeaders
   readonly Querystring: WaitQuery
 }
 
-interface OneTable extends Waiting {
-  readonly Params: TableParams
+interface VersionQuery extends WaitQuery {
+  readonly version?: string
 }
 
-interface FoundTable {
-  readonly catalog: CatalogReader
-  readonly schema: string
-  readonly message: TableMessage
+interface OneTable {
+  readonly Params: TableParams
+  readonly Headers: PositionHeaders
+  readonly Querystring: VersionQuery
+}
+
+interface VersionsQuery extends WaitQuery {
+  readonly after?: string
+  readonly limit?: string
 }
 
 const TAGS = ['dictionary']
 const TEXT_CONTENT_TYPE = 'text/plain; charset=utf-8'
 
-const SIZE_PROPERTIES = {
-  schema: { type: 'string' },
-  name: { type: 'string' },
-  id: { type: 'integer', description: 'Never reused.' },
-  version: { type: 'integer', description: 'Raised by every change of the definition.' },
-  rows: { type: 'integer', description: 'Rows in the newest state.' },
-  digest: { type: 'string', description: 'Order-free digest of the rows: equal on servers with equal rows.' },
+const VERSION_QUERY = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    version: {
+      type: 'string',
+      pattern: '^[1-9]\\d{0,9}$',
+      description: 'A version of the table, decimal, as it is or was; the newest when left out.',
+    },
+    ...WAIT_QUERY,
+  },
 }
 
-const TABLE_PROPERTIES = {
-  ...SIZE_PROPERTIES,
-  catalog: { type: 'string' },
-  createdAt: { type: 'string', description: 'ISO 8601.' },
-  changedAt: { type: 'string', description: 'ISO 8601.' },
-  columns: {
-    type: 'array',
-    items: {
-      type: 'object',
-      properties: {
-        id: { type: 'integer', description: 'Field number in the row messages.' },
-        name: { type: 'string' },
-        type: { type: 'string' },
-        notNull: { type: 'boolean' },
-        addedInVersion: { type: 'integer' },
-      },
+const VERSIONS_QUERY = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    after: {
+      type: 'string',
+      pattern: '^\\d{1,10}$',
+      description: 'A version: those behind it. `next` of an answer goes on there.',
     },
-  },
-  indexes: {
-    type: 'array',
-    items: {
-      type: 'object',
-      properties: { id: { type: 'integer' }, name: { type: 'string' }, unique: { type: 'boolean' } },
+    limit: {
+      type: 'string',
+      pattern: '^[1-9]\\d{0,8}$',
+      description: `Most versions returned, decimal; at most ${VERSION_LIST_MAX}, ${VERSION_LIST_DEFAULT} when left out.`,
     },
+    ...WAIT_QUERY,
   },
-  definition: { type: 'object', description: 'What `createTable` takes to make a table like this one.' },
 }
 
 export function registerTableRoutes(app: FastifyInstance, context: HttpContext): void {
@@ -87,15 +88,15 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
     if (position !== undefined) await awaitPosition(context, position, query['timeout-ms'])
   }
 
-  const find = async (request: {
-    params: TableParams
-    headers: PositionHeaders
-    query: WaitQuery
-  }): Promise<FoundTable> => {
-    await awaited(request.headers, request.query)
-    const catalog = node.catalog(request.params.catalog)
-    const { message } = catalog.table(request.params.table)
-    return { catalog, schema: parseTableName(catalog.name, request.params.table).schema, message }
+  /** Shows the table, in the version, that a request names. */
+  const describe = async <Shown>(
+    { params, headers, query }: { params: TableParams; headers: PositionHeaders; query: VersionQuery },
+    show: (table: DescribedTable, catalog: CatalogReader) => Shown,
+  ): Promise<Shown> => {
+    await awaited(headers, query)
+    const catalog = node.catalog(params.catalog)
+    const version = query.version === undefined ? undefined : Number(query.version)
+    return catalog.describeTable(params.table, version, (table) => show(table, catalog))
   }
 
   app.get<Waiting & { Params: CatalogParams }>(
@@ -108,7 +109,10 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         querystring: WAIT_ONLY_QUERY,
         headers: POSITION_HEADERS,
         response: answersJson('The tables, in the order of their names.', {
-          tables: { type: 'array', items: { type: 'object', properties: SIZE_PROPERTIES } },
+          tables: {
+            type: 'array',
+            items: { type: 'object', properties: { ...TABLE_NAME_PROPERTIES, ...TABLE_SIZE_PROPERTIES } },
+          },
           position: POSITION,
         }),
       },
@@ -127,32 +131,69 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
     '/v1/catalogs/:catalog/tables/:table',
     {
       schema: {
-        summary: 'Describes a table: its definition, ids, version and size',
+        summary: 'Describes a table: columns, keys, indexes, constraints, options, ids, version and size',
         tags: TAGS,
         params: TABLE_PARAMS,
-        querystring: WAIT_ONLY_QUERY,
+        querystring: VERSION_QUERY,
         headers: POSITION_HEADERS,
         response: answersJson('The table.', TABLE_PROPERTIES),
       },
     },
+    (request, reply) =>
+      describe(request, (table, catalog) => {
+        void reply.header(POSITION_HEADER, formatPosition(catalog.position))
+        return tableJson(catalog.name, table)
+      }),
+  )
+
+  app.get<{ Params: TableParams; Headers: PositionHeaders; Querystring: VersionsQuery }>(
+    '/v1/catalogs/:catalog/tables/:table/versions',
+    {
+      schema: {
+        summary: 'Lists the versions of a table with their times, a page at a time',
+        tags: TAGS,
+        params: TABLE_PARAMS,
+        querystring: VERSIONS_QUERY,
+        headers: POSITION_HEADERS,
+        response: answersJson('The versions, oldest first.', {
+          versions: {
+            type: 'array',
+            items: {
+              type: 'object',
+              properties: {
+                version: { type: 'integer' },
+                schema: { type: 'string' },
+                name: { type: 'string', description: 'That the table had then.' },
+                changedAt: { type: 'string', description: 'ISO 8601.' },
+              },
+            },
+          },
+          next: { type: ['integer', 'null'], description: '`after` of the next page; null when this is the last.' },
+          position: POSITION,
+        }),
+      },
+    },
     async (request, reply) => {
-      const { catalog, schema, message } = await find(request)
-      const stats = node.state.statistics.durableTable(message.storageId)
-      void reply.header(POSITION_HEADER, formatPosition(catalog.position))
+      const { params, headers, query } = request
+      const limit = query.limit === undefined ? VERSION_LIST_DEFAULT : Number(query.limit)
+      if (limit > VERSION_LIST_MAX) {
+        throw new ReplogError(
+          'INVALID_ARGUMENT',
+          `query parameter \`limit\` is at most ${VERSION_LIST_MAX}; read on with \`after\` the last version`,
+        )
+      }
+      await awaited(headers, query)
+      const catalog = node.catalog(params.catalog)
+      const position = formatPosition(catalog.position)
+      const after = query.after === undefined ? undefined : Number(query.after)
+      const { versions, next } = await catalog.tableVersions(params.table, { after, limit })
+      void reply.header(POSITION_HEADER, position)
       return {
-        catalog: catalog.name,
-        ...sizeOf({ schema, name: message.name, message, rows: stats.rows, digest: stats.digest }),
-        createdAt: isoTime(message.createdUs),
-        changedAt: isoTime(message.changedUs),
-        columns: message.columns.map(({ id, name, type, notNull, addedInVersion }) => ({
-          id,
-          name,
-          type: formatColumnType(type),
-          notNull,
-          addedInVersion,
-        })),
-        indexes: message.indexes.map(({ id, name, unique }) => ({ id, name, unique })),
-        definition: definitionOf(message, schema, formatColumnType),
+        versions: versions.map(({ version, schema, name, changedUs }) => {
+          return { version, schema, name, changedAt: isoTime(changedUs) }
+        }),
+        next: next ?? null,
+        position,
       }
     },
   )
@@ -164,15 +205,15 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         summary: 'Shows a table as CREATE TABLE text',
         tags: TAGS,
         params: TABLE_PARAMS,
-        querystring: WAIT_ONLY_QUERY,
+        querystring: VERSION_QUERY,
         headers: POSITION_HEADERS,
         response: answers('The statement.', 'text/plain'),
       },
     },
     async (request, reply) => {
-      const { schema, message } = await find(request)
+      const text = await describe(request, ({ message, schema, tableOf }) => showCreateTable(message, schema, tableOf))
       void reply.header('content-type', TEXT_CONTENT_TYPE)
-      return showCreateTable(message, schema)
+      return text
     },
   )
 
@@ -183,23 +224,21 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         summary: 'Shows a table as a .proto, from which any language decodes its rows and changes',
         tags: TAGS,
         params: TABLE_PARAMS,
-        querystring: WAIT_ONLY_QUERY,
+        querystring: VERSION_QUERY,
         headers: POSITION_HEADERS,
         response: answers('The .proto file.', 'text/plain'),
       },
     },
     async (request, reply) => {
-      const { catalog, schema, message } = await find(request)
+      const text = await describe(request, ({ message, schema }, catalog) => {
+        return protoOf(message, { catalog: catalog.name, schema })
+      })
       void reply.header('content-type', TEXT_CONTENT_TYPE)
-      return protoOf(message, { catalog: catalog.name, schema })
+      return text
     },
   )
 }
 
-function sizeOf({ schema, name, message, rows, digest }: TableListing): object {
-  return { schema, name, id: message.id, version: message.version, rows, digest }
-}
-
-function isoTime(us: bigint): string {
-  return new Date(Number(us / 1000n)).toISOString()
+function sizeOf({ schema, name, message, rows, bytes, digest }: TableListing): object {
+  return { schema, name, id: message.id, version: message.version, rows, bytes, digest }
 }
