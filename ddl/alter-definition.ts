@@ -27,7 +27,10 @@ export type AlterTableChange =
   | { readonly dropDefault: { readonly column: string } }
   | { readonly setNotNull: { readonly column: string } }
   | { readonly dropNotNull: { readonly column: string } }
-  /** SQL type text. Widening is instant; any other change rewrites the rows. */
+  /**
+   * SQL type text. INTEGER to BIGINT, longer VARCHAR or TEXT, more digits of a DECIMAL before its point and more labels
+   * at the end of an ENUM are instant; other changes rewrite the rows, exactly, or are refused.
+   */
   | { readonly setType: { readonly column: string; readonly type: string } }
   | { readonly setColumnComment: { readonly column: string; readonly comment: string } }
   | { readonly addIndex: IndexDefinition }

@@ -90,7 +90,7 @@ function withSource(
   const source = table.sourceOf(before.id)
   switch (source.kind) {
     case 'constant':
-      return { next: withMissing(after, before, conversion), source }
+      return { next: withMissing(after, before, conversion, table.isEmpty), source }
     case 'uuid':
       return { next: after, source: { ...source, conversions: [...source.conversions, conversion] } }
     case 'stored': {
@@ -101,7 +101,7 @@ function withSource(
         const { id, addedInVersion } = stored
         const conversions = isSameType(stored.type, after.type) ? [] : [direct]
         return {
-          next: withMissing({ ...after, id, addedInVersion }, stored, direct),
+          next: withMissing({ ...after, id, addedInVersion }, stored, direct, false),
           source: { ...source, conversions },
         }
       }
@@ -115,14 +115,20 @@ function withSource(
   }
 }
 
-/** The column with the missing value of another, converted. */
-function withMissing(column: ColumnMessage, from: ColumnMessage, conversion: Conversion): ColumnMessage {
+/** The column with the missing value of another, converted. It may get lost where no row reads it. */
+function withMissing(
+  column: ColumnMessage,
+  from: ColumnMessage,
+  conversion: Conversion,
+  isEmpty: boolean,
+): ColumnMessage {
   const missing = from.missingValue
   if (missing === undefined || isSameType(from.type, column.type)) return { ...column, missingValue: missing }
   try {
     return { ...column, missingValue: convertedLiteral(missing, from.type, column.type, conversion) }
   } catch (error) {
     if (!isReplogError(error, 'INVALID_VALUE')) throw error
+    if (isEmpty) return { ...column, missingValue: undefined }
     throw invalidDefinition(
       `column ${JSON.stringify(column.name)}: what it was added with does not fit: ${error.message}; ` +
         'add it with the type and the default that it is to have',
