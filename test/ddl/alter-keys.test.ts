@@ -206,11 +206,12 @@ t.test('of two indexes that a foreign key could use, one is needed', async (t) =
     { addIndex: { name: 'one', columns: ['part'] } },
     { addIndex: { name: 'other', columns: ['part', 'id'] } },
     { addIndex: { name: 'key', columns: ['id'], unique: true } },
+    { addIndex: { name: 'same', columns: [{ column: 'id', descending: true }], unique: true } },
     { addColumn: { name: 'before', type: 'BIGINT' } },
     { addForeignKey: { columns: ['before'], references: { table: 'orders', columns: ['id'] } } },
   ])
-  t.strictSame(plan.newIndexIds, [1, 2, 3, 4])
-  t.strictSame(plan.neededIndexIds, [3, 4])
+  t.strictSame(plan.newIndexIds, [1, 2, 3, 4, 5])
+  t.strictSame(plan.neededIndexIds, [3, 5])
 })
 
 t.test('an index gives way to another that serves the same foreign key', async (t) => {
