@@ -6,7 +6,7 @@
  * kept, so an old version shows those; what is gone is shown by its id.
  */
 import { type ReferencedTables, referencedTablesIn } from '../ddl/referenced-table.js'
-import type { Dictionary } from '../ddl/dictionary.js'
+import type { Dictionary, ReadKey } from '../ddl/dictionary.js'
 import { keyText, schemaPrefix, tablePrefix, tableVersionKey, tableVersionPrefix } from '../store/keys.js'
 import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
 import type { SchemaMessage, TableMessage } from './codec/message.js'
@@ -80,7 +80,7 @@ export class DictionaryListing {
   describe(message: TableMessage, stats: TableStats | undefined): DescribedTable {
     return {
       message,
-      schema: this.schemaOf(message),
+      schema: schemaNameOf(message, this.#dictionary, this.#read),
       stats,
       tableOf: referencedTablesIn(this.#dictionary, this.#read),
       messageOf: (tableId) => this.#dictionary.tableById(this.#read, tableId)?.message,
@@ -108,7 +108,7 @@ export class DictionaryListing {
       for (const { value } of page.entries) {
         const message = decodeTableMessage(value)
         const { version, name, changedUs } = message
-        versions.push({ version, schema: this.schemaOf(message), name, changedUs })
+        versions.push({ version, schema: schemaNameOf(message, this.#dictionary, this.#read), name, changedUs })
       }
       rest = page.rest
     }
@@ -116,9 +116,10 @@ export class DictionaryListing {
     return { versions: shown, next: versions.length > limit ? shown.at(-1)!.version : undefined }
   }
 
-  schemaOf({ schemaId }: TableMessage): string {
-    return this.#dictionary.schemaById(this.#read, schemaId)?.name ?? `schema ${schemaId}`
-  }
+  readonly #read: ReadKey = (key, text) => this.#view.get(key, text)
+}
 
-  readonly #read = (key: Buffer, text: string): Buffer | undefined => this.#view.get(key, text)
+/** The name that the schema of a table, or of an old version of it, has now; its id when the schema is gone. */
+export function schemaNameOf({ schemaId }: TableMessage, dictionary: Dictionary, read: ReadKey): string {
+  return dictionary.schemaById(read, schemaId)?.name ?? `schema ${schemaId}`
 }

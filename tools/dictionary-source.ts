@@ -6,8 +6,11 @@ import { systemClock } from '../core/clock.js'
 import { Dictionary, type ReadKey } from '../ddl/dictionary.js'
 import { catalogIdentifier } from '../ddl/identifiers.js'
 import { type ReferencedTables, referencedTablesIn } from '../ddl/referenced-table.js'
+import { decodeTableMessage } from '../log/codec/definition-codec.js'
 import type { TableMessage } from '../log/codec/message.js'
+import { schemaNameOf } from '../log/dictionary-listing.js'
 import { openDataDirectory } from '../store/data-directory.js'
+import { tableVersionKey } from '../store/keys.js'
 import { Store } from '../store/store.js'
 import type { TableArgument } from './table-argument.js'
 
@@ -24,18 +27,29 @@ export async function openStoreToRead(path: string): Promise<Store> {
   }
 }
 
-/** Shows a table, and the tables that it refers to, while the store is open. */
+/**
+ * Shows a table, or an older version of it, and the tables that it refers to, while the store is open.
+ * @param version the newest when left out
+ * @throws ReplogError NOT_FOUND
+ */
 export async function showTableInStore(
   path: string,
-  { catalog, schema, table }: TableArgument,
-  show: (message: TableMessage, tableOf: ReferencedTables) => string,
+  { catalog, schema, table, name }: TableArgument,
+  version: number | undefined,
+  show: (message: TableMessage, schema: string, tableOf: ReferencedTables) => string,
 ): Promise<string> {
   const store = await openStoreToRead(path)
   try {
     const read: ReadKey = (key) => store.get(key)
     const dictionary = new Dictionary()
-    const { message } = dictionary.table(read, { catalog: catalogIdentifier(catalog), schema, table })
-    return show(message, referencedTablesIn(dictionary, read))
+    const newest = dictionary.table(read, { catalog: catalogIdentifier(catalog), schema, table }).message
+    if (version === undefined) return show(newest, schema, referencedTablesIn(dictionary, read))
+    const bytes = version > newest.version ? undefined : store.get(tableVersionKey(newest.id, version))
+    if (bytes === undefined) {
+      throw new ReplogError('NOT_FOUND', `table ${name} has no version ${version}; its newest is ${newest.version}`)
+    }
+    const message = decodeTableMessage(bytes)
+    return show(message, schemaNameOf(message, dictionary, read), referencedTablesIn(dictionary, read))
   } finally {
     await store.close()
   }

@@ -84,6 +84,10 @@ export function listFlag(text: string, earlier: readonly string[] = []): string[
   return [...earlier, text]
 }
 
+export function addVersionFlag(command: Command): Command {
+  return command.option('--version <n>', 'this version of the table; the newest when left out', positiveInteger)
+}
+
 export function addJsonFlag(command: Command): Command {
   return command.option('--json', 'print JSON')
 }

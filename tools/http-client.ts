@@ -8,7 +8,8 @@ import { ERROR_CODES, type ErrorCode, ReplogError, isReplogError, messageOf } fr
 import { SCAN_RESULT_ROWS_MAX } from '../core/limits.js'
 import { formatTableName } from '../ddl/identifiers.js'
 import type { TableDefinition } from '../ddl/table-definition.js'
-import { CATALOG_LIST_MAX } from '../log/http/bounds.js'
+import { CATALOG_LIST_MAX, VERSION_LIST_MAX } from '../log/http/bounds.js'
+import type { JobList } from '../log/job-list.js'
 import type { ServerStatus } from '../log/status.js'
 import type { AlterCatalogInput, CreateCatalogInput } from '../primary/catalog-definition.js'
 import type { StatementInput } from '../primary/statement.js'
@@ -36,6 +37,8 @@ export type RemoteRow = Readonly<Record<string, unknown>>
 
 /** A catalog as a server lists it. */
 export interface RemoteCatalog {
+  /** Never reused; messages of the log name it. */
+  readonly id: number
   readonly name: string
   readonly comment: string
   readonly options: Readonly<Record<string, string>>
@@ -43,6 +46,19 @@ export interface RemoteCatalog {
   readonly rows: number
   /** Keys and images of its rows. */
   readonly bytes: number
+  /** ISO 8601. */
+  readonly createdAt: string
+}
+
+/** A schema as a server lists it. */
+export interface RemoteSchema {
+  readonly id: number
+  readonly name: string
+  readonly comment: string
+  readonly options: Readonly<Record<string, string>>
+  readonly tables: number
+  /** ISO 8601. */
+  readonly createdAt: string
 }
 
 /** A table as a server lists it. */
@@ -53,17 +69,101 @@ export interface RemoteListing {
   readonly id: number
   readonly version: number
   readonly rows: number
+  /** Keys and images of its rows. */
+  readonly bytes: number
   readonly digest: string
 }
 
-/** A table as a server describes it. */
-export interface RemoteTable extends RemoteListing {
+export interface RemoteKeyPart {
+  readonly column: string
+  readonly descending: boolean
+}
+
+/** A table, or an older version of it, as a server describes it. */
+export interface RemoteTable {
+  readonly catalog: string
+  readonly schema: string
+  readonly name: string
+  /** Never reused. */
+  readonly id: number
+  readonly version: number
+  readonly storageId: number
+  /** Null for an older version, as `bytes` and `digest`. */
+  readonly rows: number | null
+  readonly bytes: number | null
+  readonly digest: string | null
+  /** ISO 8601. */
+  readonly createdAt: string
+  readonly changedAt: string
+  readonly comment: string
+  readonly options: Readonly<Record<string, string>>
+  readonly rowImage: 'full' | 'minimal'
   readonly columns: readonly {
+    /** Field number in the row messages. */
     readonly id: number
     readonly name: string
+    readonly type: string
+    readonly notNull: boolean
+    readonly default?: unknown
+    readonly autoIncrement: boolean
     readonly addedInVersion: number
+    readonly missingValue?: unknown
+    readonly comment: string
+  }[]
+  readonly primaryKey: readonly RemoteKeyPart[]
+  readonly indexes: readonly {
+    readonly id: number
+    readonly name: string
+    readonly unique: boolean
+    readonly columns: readonly RemoteKeyPart[]
+    readonly building: boolean
+    readonly validating: boolean
+  }[]
+  readonly foreignKeys: readonly {
+    readonly id: number
+    readonly name: string
+    readonly columns: readonly string[]
+    readonly references: {
+      /** Null for a table that was dropped since, as its name. */
+      readonly schema: string | null
+      readonly table: string | null
+      readonly tableId: number
+      readonly columns: readonly string[]
+    }
+    readonly onDelete: string
+    readonly onUpdate: string
+  }[]
+  readonly checks: readonly {
+    readonly id: number
+    readonly name: string
+    readonly expression: unknown
+    readonly sql: string
+  }[]
+  readonly referencedBy: readonly {
+    readonly schema: string | null
+    readonly table: string | null
+    readonly tableId: number
+    readonly foreignKey: string | null
+    readonly foreignKeyId: number
   }[]
   readonly definition: TableDefinition
+}
+
+/** One of the versions of a table. */
+export interface RemoteVersion {
+  readonly version: number
+  readonly schema: string
+  readonly name: string
+  /** ISO 8601. */
+  readonly changedAt: string
+}
+
+/** The message of a version. */
+export interface RemoteTableMessage {
+  /** Null when the schema is gone. */
+  readonly schema: string | null
+  /** The bytes of a replog.v1.TableMessage. */
+  readonly message: Buffer
 }
 
 /** What a server answers to a one-shot transaction; bigint is decimal text. */
@@ -142,9 +242,44 @@ export class HttpClient {
     return answer.tables
   }
 
-  /** @throws ReplogError NOT_FOUND */
-  async table(catalog: string, name: TableName): Promise<RemoteTable> {
-    return (await this.json(catalogPath(catalog, 'tables', formatTableName(name)))) as RemoteTable
+  /** Every schema of a catalog, in the order of their names. */
+  async schemas(catalog: string): Promise<readonly RemoteSchema[]> {
+    const answer = (await this.json(catalogPath(catalog, 'schemas'))) as { readonly schemas: readonly RemoteSchema[] }
+    return answer.schemas
+  }
+
+  /**
+   * @param version the newest when left out
+   * @throws ReplogError NOT_FOUND
+   */
+  async table(catalog: string, name: TableName, version?: number): Promise<RemoteTable> {
+    return (await this.json(tablePath(catalog, name, { version }))) as RemoteTable
+  }
+
+  /** Every version of a table, oldest first, a page at a time. @throws ReplogError NOT_FOUND */
+  async *tableVersions(catalog: string, name: TableName): AsyncGenerator<RemoteVersion> {
+    for (let after: number | null = 0; after !== null;) {
+      const query: string = new URLSearchParams({ after: String(after), limit: String(VERSION_LIST_MAX) }).toString()
+      const page = (await this.json(`${tablePath(catalog, name, { part: 'versions' })}?${query}`)) as {
+        readonly versions: readonly RemoteVersion[]
+        readonly next: number | null
+      }
+      yield* page.versions
+      after = page.next
+    }
+  }
+
+  /** A version of a table by the ids that the log names it with. @throws ReplogError NOT_FOUND, PROTOCOL */
+  async tableVersion(id: number, version: number): Promise<RemoteTableMessage> {
+    const path = `/v1/table-versions/${id}/${version}`
+    const answer = (await this.json(path)) as { readonly schema: string | null; readonly message: unknown }
+    if (typeof answer.message !== 'string') throw this.#foreign(path, 'its answer has no message')
+    return { schema: answer.schema, message: Buffer.from(answer.message, 'base64') }
+  }
+
+  /** The background jobs of the server. */
+  async jobs(): Promise<JobList> {
+    return (await this.json('/v1/jobs')) as JobList
   }
 
   /** All rows of a table in key order, a page at a time; rows that change meanwhile are read as each page finds them. */
@@ -267,6 +402,16 @@ export class HttpClient {
 /** Path of a catalog's resource, with its names encoded. */
 export function catalogPath(catalog: string, ...rest: readonly string[]): string {
   return ['/v1/catalogs', catalog, ...rest].map((part, at) => (at === 0 ? part : encodeURIComponent(part))).join('/')
+}
+
+/** Path of a table's resource: the table itself, or `part` of it, in the newest or a given version. */
+export function tablePath(
+  catalog: string,
+  name: TableName,
+  { part, version }: { readonly part?: string; readonly version?: number | undefined } = {},
+): string {
+  const path = catalogPath(catalog, 'tables', formatTableName(name), ...(part === undefined ? [] : [part]))
+  return version === undefined ? path : `${path}?version=${version}`
 }
 
 function baseUrl(text: string): URL {

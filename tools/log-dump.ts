@@ -4,7 +4,6 @@ import { LSN_ZERO, type Lsn } from '../core/position.js'
 import {
   type SourceOptions,
   type StartPoint,
-  addCatalogFlag,
   addSourceFlags,
   lsnFlag,
   positiveInteger,
@@ -19,7 +18,6 @@ import { StoreSource } from './log/store-source.js'
 import { UsageError, type Verb } from './verb.js'
 
 interface Options extends SourceOptions {
-  readonly catalog: string
   readonly after?: StartPoint
   readonly lsn?: Lsn
   readonly limit?: number
@@ -30,7 +28,7 @@ export const verb: Verb<Options> = {
   name: 'log dump',
   summary: 'Print the transactions of a log, verified as they are read',
   configure(command: Command) {
-    addCatalogFlag(addSourceFlags(command))
+    addSourceFlags(command)
       .option('--after <position>', 'start behind this position (epoch.lsn.digest) or LSN', startPointFlag)
       .option('--limit <n>', 'at most so many transactions', positiveInteger)
       .option('--lsn <lsn>', 'this transaction alone', lsnFlag)
@@ -49,9 +47,7 @@ export const verb: Verb<Options> = {
     const { start, limit } = rangeOf(options)
     const where = sourceOf(invocation)
     const source: LogSource =
-      'data' in where
-        ? await StoreSource.open(where.data)
-        : new HttpSource(new HttpClient(where.from), { catalog: options.catalog })
+      'data' in where ? await StoreSource.open(where.data) : new HttpSource(new HttpClient(where.from))
     try {
       const count = await printLog(source, start, limit, options.format, terminal)
       if (options.lsn !== undefined) requirePrinted(count, options.lsn)

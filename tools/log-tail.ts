@@ -1,7 +1,7 @@
 /** `replog log tail --from URL`: the transactions of a running server as they become durable, until Ctrl-C. */
 import { type Command, Option } from 'commander'
 import { parsePosition } from '../core/position.js'
-import { type StartPoint, addCatalogFlag, startPointFlag } from './flags.js'
+import { type StartPoint, startPointFlag } from './flags.js'
 import { DEFAULT_URL, HttpClient } from './http-client.js'
 import { HttpSource } from './log/http-source.js'
 import { printLog } from './log/print.js'
@@ -9,7 +9,6 @@ import type { Verb } from './verb.js'
 
 interface Options {
   readonly from: string
-  readonly catalog: string
   readonly after?: StartPoint
   readonly format: 'json' | 'frames'
 }
@@ -18,7 +17,7 @@ export const verb: Verb<Options> = {
   name: 'log tail',
   summary: 'Print the transactions of a server as they become durable, until Ctrl-C',
   configure(command: Command) {
-    addCatalogFlag(command)
+    command
       .option('--from <url>', 'a running server', DEFAULT_URL)
       .option(
         '--after <position>',
@@ -35,7 +34,7 @@ export const verb: Verb<Options> = {
     const signal = untilStopped()
     const client = new HttpClient(options.from)
     const start = options.after ?? (await endOfLog(client))
-    const source = new HttpSource(client, { catalog: options.catalog, follow: true, signal })
+    const source = new HttpSource(client, { follow: true, signal })
     await printLog(source, start, Infinity, options.format, terminal)
   },
 }

@@ -25,7 +25,7 @@ t.test('tables: names, rows and digests, of one schema or all', async (t) => {
     },
   ])
   const { stdout } = await replog('tables', serving.url)
-  t.match(stdout, /^schema +table +version +rows +digest\ntest +t +1 +2 +[0-9a-f]{16}\n$/)
+  t.match(stdout, /^schema +table +version +rows +bytes +digest\ntest +t +1 +2 +\d+ B +[0-9a-f]{16}\n$/)
   const json = await replog('tables', serving.url, '--json', '--schema', 'test')
   t.match(JSON.parse(json.stdout), [{ schema: 'test', name: 't', rows: 2, version: 1 }])
   t.match(await replog('tables', serving.url, '--schema', 'x'), { code: 0, stderr: 'no tables in schema "x"\n' })

@@ -71,7 +71,7 @@ class FakeSource implements LogSource {
     return Promise.resolve(message && { catalog: 'local', schema: 'test', message })
   }
 
-  catalogName(): string {
+  async catalogName(): Promise<string> {
     return 'local'
   }
 
@@ -119,6 +119,22 @@ t.test('a change shows the table before and after it, and the storage where that
   t.notHas(alter['alterTable']!.before, { storageId: 3 }, 'the storage id that is the table id is not shown')
   t.notHas(truncate['truncateTable'], { autoIncrement: '0' })
   t.equal(JSON.stringify(statements).includes('undefined'), false)
+})
+
+t.test('rows of a version that the source does not know are base64, with a note that says so', async (t) => {
+  const rows = [{ before: Buffer.of(8, 1), after: Buffer.of(8, 2) }]
+  const [shown] = (await rendered(new FakeSource(USERS), { kind: 'update', tableId: 77, tableVersion: 3, rows })) as [
+    unknown,
+  ]
+  t.strictSame(shown, {
+    update: {
+      table: null,
+      tableId: 77,
+      tableVersion: 3,
+      note: 'version 3 of table 77 is not known here, so its rows are given as base64',
+      rows: [{ before: { base64: 'CAE=' }, after: { base64: 'CAI=' } }],
+    },
+  })
 })
 
 type Changed = Record<string, { readonly before: Record<string, unknown> }>

@@ -1,22 +1,20 @@
 /**
  * The log of a running server. Tables are learnt from the definitions that pass by, and asked of the server when they
- * were made before; one that was dropped since then is not known there any more.
+ * were made before: it knows each version of each table that its log names, dropped ones included.
  */
-import { ReplogError } from '../../core/errors.js'
+import { ReplogError, isReplogError } from '../../core/errors.js'
 import type { Lsn } from '../../core/position.js'
+import { decodeTableMessage } from '../../log/codec/definition-codec.js'
 import { FrameReader } from '../../log/codec/frame-reader.js'
 import type { Frame } from '../../log/codec/frame.js'
 import type { TableMessage, Transaction } from '../../log/codec/message.js'
 import type { HttpClient } from '../http-client.js'
 import { catalogsOf, schemasOf, tablesOf } from './defined-by.js'
 import type { LogSource, LoggedTable } from './log-source.js'
-import { tableMessageFrom } from './table-message-from.js'
 
 const CLUSTER_ID_PATTERN = /^[0-9a-f]{32}$/
 
 export interface HttpSourceOptions {
-  /** The catalog whose tables are asked for. */
-  readonly catalog: string
   /** Goes on when the end of the log is reached, until `signal` is aborted. */
   readonly follow?: boolean
   readonly signal?: AbortSignal
@@ -28,12 +26,11 @@ export class HttpSource implements LogSource {
   readonly #messages = new Map<string, TableMessage>()
   readonly #catalogs = new Map<number, string>()
   readonly #schemas = new Map<number, string>()
-  /** Schema names of tables that the server told of, by table id: it does not tell the ids of schemas. */
-  readonly #schemasOfTables = new Map<number, string>()
   /** Versions that the server was asked about; it is asked once. */
   readonly #asked = new Set<string>()
+  #listed = false
 
-  constructor(client: HttpClient, options: HttpSourceOptions) {
+  constructor(client: HttpClient, options: HttpSourceOptions = {}) {
     this.#client = client
     this.#options = options
   }
@@ -69,17 +66,17 @@ export class HttpSource implements LogSource {
     }
   }
 
-  async table(catalogId: number, id: number, version: number): Promise<LoggedTable | undefined> {
+  async table(_catalogId: number, id: number, version: number): Promise<LoggedTable | undefined> {
     const name = `${id}.${version}`
     if (!this.#isNamed(this.#messages.get(name)) && !this.#asked.has(name)) {
       this.#asked.add(name)
-      await this.#ask(catalogId, id)
+      await this.#ask(id, version)
     }
     const message = this.#messages.get(name)
     if (message === undefined) return undefined
     return {
-      catalog: this.#catalogs.get(message.catalogId),
-      schema: this.#schemas.get(message.schemaId) ?? this.#schemasOfTables.get(id),
+      catalog: await this.catalogName(message.catalogId),
+      schema: this.#schemas.get(message.schemaId),
       message,
     }
   }
@@ -92,19 +89,31 @@ export class HttpSource implements LogSource {
     return message !== undefined && this.#schemas.has(message.schemaId)
   }
 
-  async #ask(catalogId: number, id: number): Promise<void> {
-    const { catalog } = this.#options
-    const listing = (await this.#client.tables(catalog)).find((table) => table.id === id)
-    if (listing === undefined) return
-    this.#catalogs.set(catalogId, catalog)
-    this.#schemasOfTables.set(id, listing.schema)
-    if (this.#messages.has(`${id}.${listing.version}`)) return
-    this.#learn(
-      tableMessageFrom(await this.#client.table(catalog, { schema: listing.schema, table: listing.name }), catalogId),
-    )
+  async #ask(id: number, version: number): Promise<void> {
+    try {
+      const { message: bytes, schema } = await this.#client.tableVersion(id, version)
+      const message = decodeTableMessage(bytes)
+      if (message.id !== id || message.version !== version) {
+        throw new ReplogError(
+          'PROTOCOL',
+          `${this.#client.url} gives version ${message.version} of table ${message.id} for ${version} of ${id}`,
+        )
+      }
+      this.#learn(message)
+      // A name that passed by is that of its own time.
+      if (schema !== null && !this.#schemas.has(message.schemaId)) this.#schemas.set(message.schemaId, schema)
+    } catch (error) {
+      if (!isReplogError(error, 'NOT_FOUND')) throw error
+    }
   }
 
-  catalogName(id: number): string | undefined {
+  async catalogName(id: number): Promise<string | undefined> {
+    if (!this.#catalogs.has(id) && !this.#listed) {
+      this.#listed = true
+      for await (const catalog of this.#client.catalogs()) {
+        if (!this.#catalogs.has(catalog.id)) this.#catalogs.set(catalog.id, catalog.name)
+      }
+    }
     return this.#catalogs.get(id)
   }
 

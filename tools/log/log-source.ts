@@ -29,6 +29,6 @@ export interface LogSource {
    */
   table(catalogId: number, id: number, version: number): Promise<LoggedTable | undefined>
   /** Undefined when it is not known here. */
-  catalogName(id: number): string | undefined
+  catalogName(id: number): Promise<string | undefined>
   close(): Promise<void>
 }

@@ -100,7 +100,7 @@ export class StoreSource implements LogSource {
     }
   }
 
-  catalogName(id: number): string | undefined {
+  async catalogName(id: number): Promise<string | undefined> {
     return this.#catalogs.get(id)
   }
 

@@ -42,7 +42,7 @@ export class TransactionJson {
     }
     return {
       ...place(position),
-      catalog: this.#source.catalogName(transaction.catalogId) ?? null,
+      catalog: (await this.#source.catalogName(transaction.catalogId)) ?? null,
       catalogId: transaction.catalogId,
       startedAt: timestampOf(transaction.startTimestampUs),
       committedAt: timestampOf(transaction.commitTimestampUs),
@@ -68,9 +68,7 @@ export class TransactionJson {
           ...this.#image('after', after, table),
         }))
         if (table !== undefined) return { table: nameOf(table), tableId, tableVersion, rows: images }
-        const note =
-          `version ${tableVersion} of table ${tableId} is not known here (it may be dropped), so its rows are given ` +
-          'as base64; a dump with --data knows every version'
+        const note = `version ${tableVersion} of table ${tableId} is not known here, so its rows are given as base64`
         return { table: null, tableId, tableVersion, note, rows: images }
       }
       case 'createTable':
