@@ -4,6 +4,8 @@
  */
 import { ReplogError } from '../core/errors.js'
 import { nearest } from '../ddl/nearest.js'
+import type { View } from '../log/read-view.js'
+import { createTableAs } from './create-table-as.js'
 import type { StatementInput, StatementResult } from './statement.js'
 import type { TableChanges } from './table-changes.js'
 import type { TransactionBody } from './transaction-body.js'
@@ -51,10 +53,11 @@ export function needsSnapshot(statement: StatementInput): boolean {
 export async function runTableChange(
   changes: TableChanges,
   body: TransactionBody,
+  view: View,
   statement: TableChangeInput,
 ): Promise<StatementResult> {
   body.countStatement()
-  if ('createTableAs' in statement) return changes.createTableAs(statement.createTableAs)
+  if ('createTableAs' in statement) return createTableAs(body, view, statement.createTableAs)
   if ('alterTable' in statement) return changes.alterTable(statement.alterTable)
   if ('truncateTable' in statement) return changes.truncateTable(statement.truncateTable)
   if ('createIndex' in statement) return changes.createIndex(statement.createIndex)

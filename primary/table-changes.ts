@@ -1,5 +1,5 @@
 /**
- * The definition statements that look at rows: ALTER TABLE, CREATE INDEX, CREATE TABLE AS, TRUNCATE, DROP SCHEMA. They
+ * The definition statements that look at rows: ALTER TABLE, CREATE INDEX, TRUNCATE, DROP SCHEMA. They
  * read page by page, so they run in a transaction on a snapshot and never in the lane.
  *
  * Where a change rests on the rows that a table has, the table is locked first: who commits a change of its rows waits
@@ -15,32 +15,17 @@ import { SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
 import type { AlterPlan } from '../ddl/alter-table.js'
 import type { AlterTableChange } from '../ddl/alter-definition.js'
 import { CompiledTable } from '../ddl/compiled-table.js'
-import { compileExpression } from '../ddl/check-expression.js'
-import { byName } from '../ddl/column-definition.js'
-import { expressionOf } from '../ddl/expression-parser.js'
-import { formatTableName, parseTableName } from '../ddl/identifiers.js'
-import { invalidTable } from '../ddl/invalid-definition.js'
-import type { ColumnDefinition, TableDefinition } from '../ddl/table-definition.js'
 import type { StoredRow } from '../log/committed-rows.js'
 import type { Row } from '../log/codec/column-type.js'
 import { decodeTableMessage } from '../log/codec/definition-codec.js'
 import type { DefinitionStatement, TableMessage } from '../log/codec/message.js'
-import { formatColumnType } from '../log/codec/types/sql-text.js'
 import { fillIndexes } from '../log/fill-indexes.js'
 import type { View } from '../log/read-view.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
-import { planScan, scanPages } from '../log/scan.js'
 import { keyText, prefixRange, tablePrefix } from '../store/keys.js'
 import type { TextRange } from '../store/versions.js'
 import type { Quotas } from './quotas.js'
-import type {
-  AlterTableInput,
-  CreateIndexInput,
-  CreateTableAsInput,
-  DropSchemaInput,
-  ProjectionInput,
-  TruncateTableInput,
-} from './statement.js'
+import type { AlterTableInput, CreateIndexInput, DropSchemaInput, TruncateTableInput } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
 
 export interface TableChangesContext {
@@ -103,36 +88,6 @@ export class TableChanges {
     const after = this.#withStorage(next, state.ids.allocate('table'))
     body.define({ kind: 'truncateTable', before, after, autoIncrement: this.#highestAutoIncrement(before) })
     return { truncated: true }
-  }
-
-  async createTableAs(input: CreateTableAsInput): Promise<{ created: boolean; inserted: number }> {
-    const { body, view } = this.#context
-    const source = body.table(input.from.table)
-    body.materializeDeferred(source)
-    const { schema, table: name } = parseTableName(body.catalog, input.table)
-    const projection = projectionOf(source, input.columns)
-    const definition = definitionAs(source, projection, schema, name, input.primaryKey)
-    const table = body.definitions.createTableOf(definition, input.ifNotExists === true)
-    if (table === undefined) return { created: false, inserted: 0 }
-    const condition =
-      input.where === undefined
-        ? undefined
-        : expressionOf(input.where, byName(source.message.columns), invalidTable(source.message.name))
-    const matches = condition === undefined ? undefined : compileExpression(condition, source.message.columns)
-    let inserted = 0
-    const { table: _table, ...options } = input.from
-    for await (const { rows } of scanPages(view, source, planScan(source, options))) {
-      for (const row of rows) {
-        if (matches !== undefined && matches(row) !== true) continue
-        body.addRow(
-          'insert',
-          table,
-          projection.map(({ ordinal }) => row[ordinal]!),
-        )
-        inserted++
-      }
-    }
-    return { created: true, inserted }
   }
 
   async dropSchema(input: DropSchemaInput): Promise<{ dropped: boolean }> {
@@ -388,49 +343,4 @@ function requireBuiltIndex(table: CompiledTable, columnIds: readonly number[], n
 function keyOf(table: CompiledTable, row: Row): string {
   const key = Object.fromEntries(table.keyOrdinals.map((at) => [table.columns[at]!.message.name, row[at]]))
   return JSON.stringify(key, (_name, value: unknown) => (typeof value === 'bigint' ? value.toString() : value))
-}
-
-interface Projected {
-  readonly ordinal: number
-  readonly name: string
-}
-
-function projectionOf(source: CompiledTable, columns: readonly ProjectionInput[] | undefined): readonly Projected[] {
-  if (columns === undefined) return source.columns.map(({ ordinal, message }) => ({ ordinal, name: message.name }))
-  if (!Array.isArray(columns) || columns.length === 0) {
-    throw new ReplogError('INVALID_ARGUMENT', '`createTableAs.columns` lists at least one column of the source')
-  }
-  return (columns as readonly ProjectionInput[]).map((one) => {
-    const { column, as } = typeof one === 'string' ? { column: one, as: one } : one
-    return { ordinal: source.column(column).ordinal, name: as }
-  })
-}
-
-/** A table with the projected columns of the source: types, NOT NULL, defaults and comments, without its constraints. */
-function definitionAs(
-  source: CompiledTable,
-  projection: readonly Projected[],
-  schema: string,
-  name: string,
-  primaryKey: CreateTableAsInput['primaryKey'],
-): TableDefinition {
-  const nameOf = new Map(projection.map((one) => [one.ordinal, one.name]))
-  const columns = projection.map(({ ordinal, name: columnName }): ColumnDefinition => {
-    const { type, notNull, comment } = source.columns[ordinal]!.message
-    return { name: columnName, type: formatColumnType(type), notNull, comment }
-  })
-  const key =
-    primaryKey ??
-    source.message.primaryKey.map(({ descending }, place) => {
-      const column = nameOf.get(source.keyOrdinals[place]!)
-      if (column === undefined) {
-        throw new ReplogError(
-          'INVALID_DEFINITION',
-          `the columns of ${formatTableName({ schema, table: name })} leave out a part of the primary key of the source; ` +
-            'name its own as `primaryKey`',
-        )
-      }
-      return { column, descending }
-    })
-  return { schema, name, columns, primaryKey: key }
 }

@@ -9,9 +9,7 @@ import { ReplogError, isReplogError } from '../core/errors.js'
 import { LOCK_WAIT_MS_DEFAULT, RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX } from '../core/limits.js'
 import type { Lsn, Position } from '../core/position.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
-import type { AlterTableChange } from '../ddl/alter-definition.js'
 import type { CompiledTable, RowObject } from '../ddl/compiled-table.js'
-import type { IndexDefinition, TableDefinition } from '../ddl/table-definition.js'
 import { SnapshotView } from '../log/read-view.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from '../log/scan.js'
@@ -35,20 +33,12 @@ import {
   runTableChange,
 } from './run-statement.js'
 import { Savepoints } from './savepoints.js'
-import type {
-  AlterSchemaInput,
-  CheckInput,
-  CreateSchemaInput,
-  CreateTableAsInput,
-  RenameInput,
-  RowInput,
-  SetInput,
-  StatementInput,
-  StatementResult,
-} from './statement.js'
+import type { CheckInput, RowInput, SetInput, StatementInput, StatementResult } from './statement.js'
 import { TableChanges } from './table-changes.js'
+import { StatementTurns } from './statement-turns.js'
 import { type BodyMark, TransactionBody } from './transaction-body.js'
 import { TRANSACTION_STATES, type TransactionEvent, type TransactionStatus } from './transaction-states.js'
+import { TransactionDefinitions } from './transaction-definitions.js'
 import { TransactionView } from './transaction-view.js'
 
 export type { TransactionStatus } from './transaction-states.js'
@@ -91,7 +81,7 @@ export interface CommitOptions {
   readonly idempotencyKey?: string | undefined
 }
 
-export class Transaction implements LockOwner {
+export class Transaction extends TransactionDefinitions implements LockOwner {
   /** Monotonic time of the begin, for the age limit. */
   readonly begunMs: number
   readonly isolation: Isolation
@@ -110,13 +100,12 @@ export class Transaction implements LockOwner {
   readonly #requiredView: TransactionView
   readonly #changes: TableChanges
   readonly #savepoints: Savepoints
+  readonly #turns = new StatementTurns()
   readonly #annotations: Annotations | undefined
   readonly #cursors = new Set<Cursor>()
   /** Resolves when the last lock request so far has ended, one way or the other. */
   #lastLockRequest: Promise<void> = Promise.resolve()
   #lockRequests = 0
-  /** A statement that takes its time: no other one runs meanwhile. */
-  #working: Promise<unknown> | undefined
   #snapshot: Snapshot
   /** Where the log stood at the snapshot. */
   #begin: Position
@@ -124,6 +113,7 @@ export class Transaction implements LockOwner {
   #endedBecause: ReplogError | undefined
 
   constructor(context: TransactionContext, catalog: CatalogIdentifier, options: TransactionOptions) {
+    super()
     checkOptions(options)
     const { state, names } = context
     this.#context = context
@@ -234,7 +224,7 @@ export class Transaction implements LockOwner {
 
   /** The row with this primary key, or undefined. */
   async get(table: string, key: RowInput): Promise<RowObject | undefined> {
-    if (this.#working !== undefined) await this.#turn()
+    while (this.#turns.isTaken) await this.#turns.free()
     return this.#running(() => this.#body.get({ table, key }))
   }
 
@@ -250,7 +240,7 @@ export class Transaction implements LockOwner {
     key: RowInput,
     options: { readonly timeoutMs?: number | undefined } = {},
   ): Promise<RowObject | undefined> {
-    if (this.#working !== undefined) await this.#turn()
+    while (this.#turns.isTaken) await this.#turns.free()
     const { state } = this.#context
     const text = this.#permitted(() => this.#body.rowText({ table, key }))
     const timeoutMs = checkTimeout(options.timeoutMs ?? LOCK_WAIT_MS_DEFAULT)
@@ -299,7 +289,7 @@ export class Transaction implements LockOwner {
 
   /** @throws ReplogError CHECK_FAILED when the row is not as stated */
   async check(table: string, key: RowInput, condition: Omit<CheckInput, 'table' | 'key'> = {}): Promise<void> {
-    if (this.#working !== undefined) await this.#turn()
+    while (this.#turns.isTaken) await this.#turns.free()
     this.#running(() => {
       this.#body.check({ table, key, ...condition })
     })
@@ -324,12 +314,12 @@ export class Transaction implements LockOwner {
     table: string,
     options: ScanOptions,
   ): AsyncGenerator<{ readonly rows: RowObject[]; readonly bytes: number }> {
-    if (this.#working !== undefined) await this.#turn()
+    while (this.#turns.isTaken) await this.#turns.free()
     const compiled = this.#running(() => this.#body.table(table))
     const plan = planScan(compiled, options)
     const pages = scanPages(this.#view, compiled, plan)
     for (;;) {
-      if (this.#working !== undefined) await this.#turn()
+      while (this.#turns.isTaken) await this.#turns.free()
       // What was added to rows meanwhile is seen by the next page, as every other own write is.
       this.#running(() => {
         this.#body.materializeDeferred(compiled)
@@ -364,86 +354,13 @@ export class Transaction implements LockOwner {
     return cursor
   }
 
-  async createTable(
-    definition: TableDefinition,
-    options: { ifNotExists?: boolean } = {},
-  ): Promise<{ created: boolean }> {
-    return this.#run({ createTable: { table: definition, ...options } })
-  }
-
-  /** A table with columns and rows of a scan. @returns `inserted`, the rows of it */
-  async createTableAs(
-    table: string,
-    from: string | CreateTableAsInput['from'],
-    options: Omit<CreateTableAsInput, 'table' | 'from'> = {},
-  ): Promise<{ created: boolean; inserted: number }> {
-    return this.#run({ createTableAs: { table, from: typeof from === 'string' ? { table: from } : from, ...options } })
-  }
-
-  /**
-   * Changes a table's definition: all of the changes, in order, or none.
-   * @returns `altered` false when the definition was like that before: nothing was written
-   * @throws ReplogError INVALID_DEFINITION, DEPENDENT_OBJECTS; INVALID_VALUE, CHECK_VIOLATION, DUPLICATE_KEY or
-   * FOREIGN_KEY_VIOLATION when rows do not fit; TRANSACTION_TOO_LARGE with the count when too many would be rewritten
-   */
-  async alterTable(table: string, changes: readonly AlterTableChange[]): Promise<{ altered: boolean }> {
-    return this.#run({ alterTable: { table, changes } })
-  }
-
-  /** Renames tables, or moves them to other schemas, all at once, so that names may be exchanged. */
-  async renameTables(tables: readonly RenameInput[]): Promise<{ renamed: number }> {
-    return this.#run({ renameTables: { tables } })
-  }
-
-  /** Takes all rows from a table at once, whatever its size. AUTO_INCREMENT goes on where it was. */
-  async truncateTable(table: string): Promise<{ truncated: true }> {
-    return this.#run({ truncateTable: { table } })
-  }
-
-  async dropTable(table: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
-    return this.#run({ dropTable: { table, ...options } })
-  }
-
-  /**
-   * @returns `building` when the table has so many rows that a job makes the index after the commit; until it is done,
-   * reading through it throws INDEX_BUILDING. One that was to be unique and cannot be is dropped again.
-   */
-  async createIndex(
-    table: string,
-    index: IndexDefinition,
-    options: { ifNotExists?: boolean } = {},
-  ): Promise<{ created: boolean; building?: boolean }> {
-    return this.#run({ createIndex: { table, index, ...options } })
-  }
-
-  async dropIndex(table: string, index: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
-    return this.#run({ dropIndex: { table, index, ...options } })
-  }
-
-  async createSchema(schema: string, options: Omit<CreateSchemaInput, 'schema'> = {}): Promise<{ created: boolean }> {
-    return this.#run({ createSchema: { schema, ...options } })
-  }
-
-  /** Changes name, comment or options of a schema. */
-  async alterSchema(schema: string, changes: Omit<AlterSchemaInput, 'schema'>): Promise<{ altered: boolean }> {
-    return this.#run({ alterSchema: { schema, ...changes } })
-  }
-
-  /** @throws ReplogError DEPENDENT_OBJECTS when it has tables, unless `cascade` */
-  async dropSchema(
-    schema: string,
-    options: { ifExists?: boolean; cascade?: boolean } = {},
-  ): Promise<{ dropped: boolean }> {
-    return this.#run({ dropSchema: { schema, ...options } })
-  }
-
   /** Runs a statement in its object form, as it is sent over HTTP. */
   async execute(statement: StatementInput): Promise<StatementResult> {
     if ('getForUpdate' in statement) {
       const { table, key, timeoutMs } = statement.getForUpdate
       return { row: (await this.getForUpdate(table, key, { timeoutMs })) ?? null }
     }
-    if (!('scan' in statement)) return this.#run(statement)
+    if (!('scan' in statement)) return this.run(statement)
     const { table, limit = Infinity, ...options } = statement.scan
     const rows: RowObject[] = []
     let bytes = 0
@@ -464,7 +381,7 @@ export class Transaction implements LockOwner {
 
   /** Sets a savepoint; one of the same name is moved here. @throws ReplogError LIMIT */
   savepoint(name: string): void {
-    this.#requireIdle()
+    this.#turns.requireFree()
     this.#running(() => {
       this.#savepoints.set(name)
     })
@@ -472,7 +389,7 @@ export class Transaction implements LockOwner {
 
   /** Forgets a savepoint and those set after it, and keeps what was done. @throws ReplogError NOT_FOUND */
   releaseSavepoint(name: string): void {
-    this.#requireIdle()
+    this.#turns.requireFree()
     this.#running(() => {
       this.#savepoints.release(name)
     })
@@ -483,7 +400,7 @@ export class Transaction implements LockOwner {
    * @throws ReplogError NOT_FOUND
    */
   rollbackTo(name: string): void {
-    this.#requireIdle()
+    this.#turns.requireFree()
     this.#running(() => {
       this.#savepoints.rollbackTo(name)
     })
@@ -508,7 +425,7 @@ export class Transaction implements LockOwner {
         'a `getForUpdate` of this transaction still waits; await it before commit',
       )
     }
-    this.#requireIdle()
+    this.#turns.requireFree()
     this.#move('commit')
     try {
       await this.#requireConstraints()
@@ -597,23 +514,24 @@ export class Transaction implements LockOwner {
     if (foreignKeys.abandoned.length > 0) await requireNoneReferring(this.#body, this.#requiredView)
   }
 
-  /** Runs any statement but a scan and a locking read. The result is that of the statement. */
-  async #run<Result extends StatementResult>(statement: TableChangeInput | PointStatementInput): Promise<Result> {
+  protected async run<Result extends StatementResult>(
+    statement: TableChangeInput | PointStatementInput,
+  ): Promise<Result> {
     if (isTableChange(statement)) {
-      if (this.#working !== undefined) await this.#turn()
+      while (this.#turns.isTaken) await this.#turns.free()
       return this.#permitted(() =>
-        this.#alone(() => runTableChange(this.#changes, this.#body, statement) as Promise<Result>),
+        this.#alone(() => runTableChange(this.#changes, this.#body, this.#view, statement) as Promise<Result>),
       )
     }
     const run = (): Result => runPointStatement(this.#body, statement) as Result
     if ('update' in statement || 'delete' in statement) return this.#cascading(run)
-    if (this.#working !== undefined) await this.#turn()
+    while (this.#turns.isTaken) await this.#turns.free()
     return 'get' in statement || 'check' in statement ? this.#running(run) : this.#permitted(run)
   }
 
   /** A statement that may give up values that foreign keys of other rows refer to. */
   async #cascading<Result>(statement: () => Result): Promise<Result> {
-    if (this.#working !== undefined) await this.#turn()
+    while (this.#turns.isTaken) await this.#turns.free()
     const { abandoned } = this.#body.foreignKeys
     const from = abandoned.length
     const mark = this.#body.mark()
@@ -623,32 +541,14 @@ export class Transaction implements LockOwner {
   }
 
   /** Runs what takes its time, alone; when it throws, nothing of the statement is left. */
-  async #alone<Result>(work: () => Promise<Result>, mark: BodyMark = this.#body.mark()): Promise<Result> {
-    const running = work()
-    this.#working = running
-    try {
-      return await running
-    } catch (error) {
+  #alone<Result>(work: () => Promise<Result>, mark: BodyMark = this.#body.mark()): Promise<Result> {
+    return this.#turns.alone(work, () => {
       if (this.#status === 'open') this.#body.undoTo(mark)
-      throw error
-    } finally {
-      this.#working = undefined
-    }
-  }
-
-  /** Resolves when no other statement is running; at once, as a rule. */
-  async #turn(): Promise<void> {
-    while (this.#working !== undefined) await this.#working.catch(() => undefined)
-  }
-
-  /** @throws ReplogError INVALID_ARGUMENT */
-  #requireIdle(): void {
-    if (this.#working === undefined) return
-    throw new ReplogError('INVALID_ARGUMENT', 'a statement of this transaction still runs; await it first')
+    })
   }
 
   async #writing<Result>(statement: () => Result): Promise<Result> {
-    if (this.#working !== undefined) await this.#turn()
+    while (this.#turns.isTaken) await this.#turns.free()
     return this.#permitted(statement)
   }
 

@@ -1,0 +1,94 @@
+/**
+ * The definition statements of a transaction as methods. They are part of the transaction: nothing of them is seen by
+ * others before it commits, and its rollback takes them back together with the rows. (G5, G6)
+ */
+import type { AlterTableChange } from '../ddl/alter-definition.js'
+import type { IndexDefinition, TableDefinition } from '../ddl/table-definition.js'
+import type { PointStatementInput, TableChangeInput } from './run-statement.js'
+import type {
+  AlterSchemaInput,
+  CreateSchemaInput,
+  CreateTableAsInput,
+  RenameInput,
+  StatementResult,
+} from './statement.js'
+
+export abstract class TransactionDefinitions {
+  /** Runs any statement but a scan and a locking read. The result is that of the statement. */
+  protected abstract run<Result extends StatementResult>(
+    statement: TableChangeInput | PointStatementInput,
+  ): Promise<Result>
+
+  async createTable(
+    definition: TableDefinition,
+    options: { ifNotExists?: boolean } = {},
+  ): Promise<{ created: boolean }> {
+    return this.run({ createTable: { table: definition, ...options } })
+  }
+
+  /** A table with columns and rows of a scan. @returns `inserted`, the rows of it */
+  async createTableAs(
+    table: string,
+    from: string | CreateTableAsInput['from'],
+    options: Omit<CreateTableAsInput, 'table' | 'from'> = {},
+  ): Promise<{ created: boolean; inserted: number }> {
+    return this.run({ createTableAs: { table, from: typeof from === 'string' ? { table: from } : from, ...options } })
+  }
+
+  /**
+   * Changes a table's definition: all of the changes, in order, or none.
+   * @returns `altered` false when the definition was like that before: nothing was written
+   * @throws ReplogError INVALID_DEFINITION, DEPENDENT_OBJECTS; INVALID_VALUE, CHECK_VIOLATION, DUPLICATE_KEY or
+   * FOREIGN_KEY_VIOLATION when rows do not fit; TRANSACTION_TOO_LARGE with the count when too many would be rewritten
+   */
+  async alterTable(table: string, changes: readonly AlterTableChange[]): Promise<{ altered: boolean }> {
+    return this.run({ alterTable: { table, changes } })
+  }
+
+  /** Renames tables, or moves them to other schemas, all at once, so that names may be exchanged. */
+  async renameTables(tables: readonly RenameInput[]): Promise<{ renamed: number }> {
+    return this.run({ renameTables: { tables } })
+  }
+
+  /** Takes all rows from a table at once, whatever its size. AUTO_INCREMENT goes on where it was. */
+  async truncateTable(table: string): Promise<{ truncated: true }> {
+    return this.run({ truncateTable: { table } })
+  }
+
+  async dropTable(table: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
+    return this.run({ dropTable: { table, ...options } })
+  }
+
+  /**
+   * @returns `building` when the table has so many rows that a job makes the index after the commit; until it is done,
+   * reading through it throws INDEX_BUILDING. One that was to be unique and cannot be is dropped again.
+   */
+  async createIndex(
+    table: string,
+    index: IndexDefinition,
+    options: { ifNotExists?: boolean } = {},
+  ): Promise<{ created: boolean; building?: boolean }> {
+    return this.run({ createIndex: { table, index, ...options } })
+  }
+
+  async dropIndex(table: string, index: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
+    return this.run({ dropIndex: { table, index, ...options } })
+  }
+
+  async createSchema(schema: string, options: Omit<CreateSchemaInput, 'schema'> = {}): Promise<{ created: boolean }> {
+    return this.run({ createSchema: { schema, ...options } })
+  }
+
+  /** Changes name, comment or options of a schema. */
+  async alterSchema(schema: string, changes: Omit<AlterSchemaInput, 'schema'>): Promise<{ altered: boolean }> {
+    return this.run({ alterSchema: { schema, ...changes } })
+  }
+
+  /** @throws ReplogError DEPENDENT_OBJECTS when it has tables, unless `cascade` */
+  async dropSchema(
+    schema: string,
+    options: { ifExists?: boolean; cascade?: boolean } = {},
+  ): Promise<{ dropped: boolean }> {
+    return this.run({ dropSchema: { schema, ...options } })
+  }
+}
