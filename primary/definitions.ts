@@ -36,6 +36,7 @@ import type {
 } from '../log/codec/message.js'
 import { schemaKey, keyText, tableKey } from '../store/keys.js'
 import type { BodyContext } from './body-context.js'
+import { requireBuiltIndexes } from './built-indexes.js'
 import type {
   AlterSchemaInput,
   CreateSchemaInput,
@@ -203,6 +204,7 @@ export class Definitions {
     // Says what is near when there is none.
     table.index(input.index)
     const { after } = this.plan(table, [{ dropIndex: { name: input.index } }], false)
+    requireBuiltIndexes(after)
     this.#body.define({ kind: 'dropIndex', before: table.message, after, reason: '' })
     return { dropped: true }
   }

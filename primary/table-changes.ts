@@ -24,6 +24,7 @@ import type { View } from '../log/read-view.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { keyText, prefixRange, tablePrefix } from '../store/keys.js'
 import type { TextRange } from '../store/versions.js'
+import { requireBuiltIndexes } from './built-indexes.js'
 import type { Quotas } from './quotas.js'
 import type { AlterTableInput, CreateIndexInput, DropSchemaInput, TruncateTableInput } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
@@ -154,6 +155,7 @@ export class TableChanges {
     const { body } = this.#context
     const before = table.message
     if (isEmpty || !needsRows(plan)) {
+      requireBuiltIndexes(plan.after, plan.neededIndexIds)
       body.define(statement(before, plan.after, 0n))
       return plan.after
     }
@@ -165,6 +167,7 @@ export class TableChanges {
         plan.newIndexIds.includes(index.id) && !newIndexIds.includes(index.id) ? { ...index, building: true } : index,
       ),
     }
+    requireBuiltIndexes(after, plan.neededIndexIds)
     const compiled = new CompiledTable(after)
     const present = await this.#checkRows(compiled, plan, newIndexIds.length > 0)
     body.define(statement(before, after, 0n))
@@ -178,7 +181,6 @@ export class TableChanges {
     const kept: StoredRow[] = []
     const notNull = table.ordinalsOf(plan.notNullColumnIds)
     const foreignKeys = table.message.foreignKeys.filter(({ id }) => plan.newForeignKeyIds.includes(id))
-    for (const { columnIds, name } of foreignKeys) requireBuiltIndex(table, columnIds, name)
     const looks = notNull.length > 0 || foreignKeys.length > 0 || plan.newCheckIds.length > 0
     if (!looks && !keepRows) return kept
     for await (const { text, value } of this.#entries(table.rowPrefix)) {
@@ -323,21 +325,6 @@ function requireNotNull(table: CompiledTable, row: Row, ordinals: readonly numbe
       { details: { table: table.message.name, column } },
     )
   }
-}
-
-/** A foreign key finds rows through an index, which must have all its entries. */
-function requireBuiltIndex(table: CompiledTable, columnIds: readonly number[], name: string): void {
-  const isReady = [
-    table.message.primaryKey,
-    ...table.message.indexes.filter(({ building }) => !building).map((index) => index.parts),
-  ].some((parts) => columnIds.every((id, place) => parts[place]?.columnId === id))
-  if (isReady) return
-  throw new ReplogError(
-    'INDEX_BUILDING',
-    `the foreign key ${JSON.stringify(name)} needs an index on its columns, and table ` +
-      `${JSON.stringify(table.message.name)} has too many rows to make it at once; create the index first, and add the ` +
-      'foreign key when it is built',
-  )
 }
 
 function keyOf(table: CompiledTable, row: Row): string {

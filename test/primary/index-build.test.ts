@@ -174,3 +174,28 @@ void t.test('dropping the index, the table or its rows ends the build', async (t
     t.equal(await keysWith(primary, Buffer.from('I')), 0, `${end}: no entry is left`)
   }
 })
+
+void t.test('a foreign key does not begin to rest on an index that is being built', async (t) => {
+  const { primary, db, engine } = await openWithRows(t)
+  await db.execute([
+    { createTable: { table: { name: 'names', columns: [{ name: 'name', type: 'TEXT' }], primaryKey: ['name'] } } },
+  ])
+  const foreignKey = { columns: ['name'], references: { table: 'names' } }
+  const add = (): Promise<string> =>
+    outcomeOf(db.execute([{ alterTable: { table: 'people', changes: [{ addForeignKey: foreignKey }] } }]))
+  t.equal(await add(), 'INDEX_BUILDING', 'the index that it would get is too large for the transaction')
+  engine.before.hold()
+  const made = db.execute([{ createIndex: { table: 'people', index: { name: 'by_name', columns: ['name'] } } }])
+  engine.before.open()
+  await made
+  t.equal(await add(), 'INDEX_BUILDING', 'the one that there is has not all its entries')
+  await primary.jobsDone()
+  t.equal(await add(), 'FOREIGN_KEY_VIOLATION')
+  const rows = Array.from({ length: ROWS }, (_, id) => ({ name: `n${id}` }))
+  await db.execute([{ insert: { table: 'names', rows } }])
+  t.equal(await add(), 'resolved')
+  t.equal(await outcomeOf(db.execute([{ dropIndex: { table: 'people', index: 'by_name' } }])), 'DEPENDENT_OBJECTS')
+  await db.execute([{ delete: { table: 'people', key: { id: 7 } } }])
+  t.equal(await outcomeOf(db.execute([{ delete: { table: 'names', key: { name: 'n7' } } }])), 'resolved')
+  t.equal(await outcomeOf(db.execute([{ delete: { table: 'names', key: { name: 'n8' } } }])), 'FOREIGN_KEY_VIOLATION')
+})
