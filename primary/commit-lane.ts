@@ -234,7 +234,7 @@ export class CommitLane {
         return
       }
       result = oneShot.execute(body)
-      body.foreignKeys.requireTargets()
+      if (body.hasForeignKeys) body.foreignKeys.requireTargets()
       this.#requireRoom(body)
       if (idempotencyKey !== undefined) outcome = oneShot.encode(result)
     } catch (error) {

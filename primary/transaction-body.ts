@@ -43,12 +43,12 @@ export interface BodyMark {
   readonly foreignKeys: { readonly referring: number; readonly abandoned: number }
 }
 
+const NO_FOREIGN_KEYS = { referring: 0, abandoned: 0 }
+
 export class TransactionBody {
   readonly statements: Statement[] = []
   readonly effects = new Effects()
   readonly deferred = new DeferredUpdates()
-  readonly definitions: Definitions
-  readonly foreignKeys: ForeignKeys
   readonly catalogId: number
   readonly startUs: bigint
   readonly #context: BodyContext
@@ -58,6 +58,9 @@ export class TransactionBody {
   #bytes = 0
   /** Targets and sources of foreign keys, by id, while no definition changes here. */
   readonly #tablesById = new Map<number, CompiledTable>()
+  /** Most transactions have neither, so they are made when they are asked for. */
+  #definitions: Definitions | undefined
+  #foreignKeys: ForeignKeys | undefined
   /** Statements so far, undone ones included: what they read stays in memory. */
   #statementCount = 0
 
@@ -68,16 +71,6 @@ export class TransactionBody {
     const named = names.lookupCatalog(catalog, context.asOf ?? context.state.head.lsn, base)
     noteDefinition?.(named.definitionText)
     this.catalogId = named.id
-    this.definitions = new Definitions(this, context)
-    this.foreignKeys = new ForeignKeys({
-      tableById: (id) => this.#tableById(id),
-      findTable: (id) => this.#findTable(id),
-      peek: (key, text) => this.peek(key, text),
-      noteExisting: (text) => {
-        if (this.effects.writes.lastIndexOf(text) < 0) context.noteExisting?.(text)
-      },
-      isOneShot: context.peek === undefined,
-    })
     this.#defaults = {
       nowUs: context.startUs,
       uuid: randomUUID,
@@ -91,6 +84,34 @@ export class TransactionBody {
 
   get catalog(): CatalogIdentifier {
     return this.#context.catalog
+  }
+
+  get definitions(): Definitions {
+    this.#definitions ??= new Definitions(this, this.#context)
+    return this.#definitions
+  }
+
+  get foreignKeys(): ForeignKeys {
+    this.#foreignKeys ??= new ForeignKeys({
+      tableById: (id) => this.#tableById(id),
+      findTable: (id) => this.#findTable(id),
+      peek: (key, text) => this.peek(key, text),
+      noteExisting: (text) => {
+        if (this.effects.writes.lastIndexOf(text) < 0) this.#context.noteExisting?.(text)
+      },
+      isOneShot: this.#context.peek === undefined,
+    })
+    return this.#foreignKeys
+  }
+
+  /** Whether rows that this transaction changed refer to others, or others to them. */
+  get hasForeignKeys(): boolean {
+    return this.#foreignKeys?.isEmpty === false
+  }
+
+  /** How many values of targets of foreign keys this transaction gave up. */
+  get abandonedValues(): number {
+    return this.#foreignKeys?.abandoned.length ?? 0
   }
 
   get isEmpty(): boolean {
@@ -314,7 +335,7 @@ export class TransactionBody {
       definitions: definitions?.length ?? 0,
       autoIncrement: autoIncrement && new Map(autoIncrement),
       deferred: this.deferred.mark(),
-      foreignKeys: this.foreignKeys.mark(),
+      foreignKeys: this.#foreignKeys?.mark() ?? NO_FOREIGN_KEYS,
     }
   }
 
@@ -332,7 +353,7 @@ export class TransactionBody {
     else if (effects.definitions !== undefined) effects.definitions.length = mark.definitions
     effects.autoIncrement = mark.autoIncrement && new Map(mark.autoIncrement)
     this.deferred.undoTo(mark.deferred)
-    this.foreignKeys.undoTo(mark.foreignKeys)
+    this.#foreignKeys?.undoTo(mark.foreignKeys)
     this.#tablesById.clear()
     this.#context.staged?.resize(this.bytes)
   }

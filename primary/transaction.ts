@@ -508,8 +508,8 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
 
   /** @throws ReplogError FOREIGN_KEY_VIOLATION */
   async #requireConstraints(): Promise<void> {
+    if (!this.#body.hasForeignKeys) return
     const { foreignKeys } = this.#body
-    if (foreignKeys.isEmpty) return
     foreignKeys.requireTargets()
     if (foreignKeys.abandoned.length > 0) await requireNoneReferring(this.#body, this.#requiredView)
   }
@@ -532,11 +532,11 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   /** A statement that may give up values that foreign keys of other rows refer to. */
   async #cascading<Result>(statement: () => Result): Promise<Result> {
     while (this.#turns.isTaken) await this.#turns.free()
-    const { abandoned } = this.#body.foreignKeys
-    const from = abandoned.length
+    const from = this.#body.abandonedValues
     const mark = this.#body.mark()
     const result = this.#permitted(statement)
-    if (abandoned.length > from) await this.#alone(() => runCascades(this.#body, this.#requiredView, from), mark)
+    if (this.#body.abandonedValues > from)
+      await this.#alone(() => runCascades(this.#body, this.#requiredView, from), mark)
     return result
   }
 
