@@ -25,6 +25,8 @@ export interface ServingOptions extends HttpServerOptions {
   /** The node as the server sees it, when it is to see another than the primary's own. */
   readonly node?: (served: ServedPrimary) => ServedNode
   readonly limits?: LimitOptions
+  /** A data directory that stays when the server closes. */
+  readonly path?: string
   /** Instead of LevelDB. */
   readonly engine?: Engine
   readonly clock?: Clock
@@ -52,14 +54,14 @@ export interface Serving {
 }
 
 export async function serve(options: ServingOptions = {}): Promise<Serving> {
-  const { node, extend, limits = {}, engine, clock, ...serverOptions } = options
+  const { node, extend, limits = {}, engine, clock, path, ...serverOptions } = options
   const directory = await mkdtemp(join(tmpdir(), 'replog-http-'))
   const errors: unknown[] = []
   const onError = (error: unknown): void => {
     errors.push(error)
   }
   const instead = { ...(engine && { engine }), ...(clock && { clock }) }
-  const primary = await Primary.open({ path: join(directory, 'data'), onError, limits, ...instead })
+  const primary = await Primary.open({ path: path ?? join(directory, 'data'), onError, limits, ...instead })
   const served = new ServedPrimary(primary, { name: 'tested', onError })
   const app = createHttpServer(node?.(served) ?? served, { onError, ...serverOptions })
   extend?.(app)
