@@ -200,7 +200,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
    * @param table "schema.table"
    * @throws ReplogError DUPLICATE_KEY, INVALID_VALUE, NOT_FOUND, TRANSACTION_TOO_LARGE
    */
-  async insert(
+  insert(
     table: string,
     rows: RowInput | readonly RowInput[],
   ): Promise<{ inserted: number; autoIncrement?: readonly bigint[] }> {
@@ -213,12 +213,12 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
    * transaction is ordered, so that a hot counter does not conflict.
    * @returns `updated` 0 when there is no such row
    */
-  async update(table: string, key: RowInput, set: SetInput): Promise<{ updated: 0 | 1 }> {
+  update(table: string, key: RowInput, set: SetInput): Promise<{ updated: 0 | 1 }> {
     return this.#cascading(() => this.#body.update({ table, key, set }))
   }
 
   /** @returns `deleted` 0 when there is no such row */
-  async delete(table: string, key: RowInput): Promise<{ deleted: 0 | 1 }> {
+  delete(table: string, key: RowInput): Promise<{ deleted: 0 | 1 }> {
     return this.#cascading(() => this.#body.delete({ table, key }))
   }
 
@@ -410,9 +410,8 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
    * Commits. Resolves when the transaction is durable; on rejection with anything but COMMIT_UNKNOWN it is rolled back.
    * @throws ReplogError CONFLICT, SCHEMA_CHANGED, SNAPSHOT_TOO_OLD, DEADLOCK (retryable), COMMIT_UNKNOWN, NO_TRANSACTION
    */
-  async commit(options: CommitOptions = {}): Promise<CommitResult> {
-    const { position, replayed } = await this.commitWith(options, undefined)
-    return { position, replayed }
+  commit(options: CommitOptions = {}): Promise<CommitResult> {
+    return this.commitWith(options, undefined)
   }
 
   /** The same, with what the transaction answers, for repetitions of its idempotency key. */
@@ -428,14 +427,16 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     this.#turns.requireFree()
     this.#move('commit')
     try {
-      await this.#requireConstraints()
+      if (this.#body.hasForeignKeys) await this.#requireConstraints()
       // A key may have been used even where this run has nothing to write.
-      const isNothing = this.#body.isEmpty && options.idempotencyKey === undefined
+      const { idempotencyKey } = options
+      const answer = idempotencyKey === undefined ? undefined : outcome?.()
+      const isNothing = this.#body.isEmpty && idempotencyKey === undefined
       const result = isNothing
         ? { position: this.#begin, replayed: false }
-        : await this.#commitThroughLane(options, outcome?.())
+        : await this.#commitThroughLane(idempotencyKey, answer)
       this.#end('durable')
-      return result
+      return result.replayed && answer === undefined ? { position: result.position, replayed: true } : result
     } catch (error) {
       if (isReplogError(error)) this.#endedBecause = error
       this.#end('refused')
@@ -456,7 +457,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   }
 
   /** A row of this transaction that another one has locked is waited for, like any lock. */
-  async #commitThroughLane(options: CommitOptions, outcome: Buffer | undefined): Promise<CommitResult> {
+  async #commitThroughLane(idempotencyKey: string | undefined, outcome: Buffer | undefined): Promise<CommitResult> {
     const { lane, locks } = this.#context
     for (;;) {
       try {
@@ -466,7 +467,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
           reads: this.#reads,
           isolation: this.isolation,
           annotations: this.#annotations,
-          idempotencyKey: options.idempotencyKey,
+          idempotencyKey,
           outcome,
         })
       } catch (error) {
@@ -508,7 +509,6 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
 
   /** @throws ReplogError FOREIGN_KEY_VIOLATION */
   async #requireConstraints(): Promise<void> {
-    if (!this.#body.hasForeignKeys) return
     const { foreignKeys } = this.#body
     foreignKeys.requireTargets()
     if (foreignKeys.abandoned.length > 0) await requireNoneReferring(this.#body, this.#requiredView)

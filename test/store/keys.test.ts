@@ -87,10 +87,10 @@ void t.test('a log range holds the frames from its first LSN to before its last,
 void t.test('row, index and job keys parse back', async (t) => {
   t.doesNotThrow(() => {
     fc.assert(
-      fc.property(u32, u32, bytes, fc.bigInt({ min: 0n, max: LSN_MAX }), (tableId, indexId, tuple, id) => {
-        assert.deepEqual(keys.parseRowKey(Buffer.concat([keys.rowPrefix(tableId), tuple])), { tableId, tuple })
-        assert.deepEqual(keys.parseIndexKey(Buffer.concat([keys.indexPrefix(tableId, indexId), tuple])), {
-          tableId,
+      fc.property(u32, u32, bytes, fc.bigInt({ min: 0n, max: LSN_MAX }), (storageId, indexId, tuple, id) => {
+        assert.deepEqual(keys.parseRowKey(Buffer.concat([keys.rowPrefix(storageId), tuple])), { storageId, tuple })
+        assert.deepEqual(keys.parseIndexKey(Buffer.concat([keys.indexPrefix(storageId, indexId), tuple])), {
+          storageId,
           indexId,
           tuple,
         })
@@ -138,10 +138,12 @@ void t.test('every key is described in words, and so is rubbish', async (t) => {
     [keys.schemaKey(1, 'test'), 'schema "test" of catalog 1'],
     [keys.tableKey(1, 2, 'fan_of'), 'table "fan_of" of schema 2 in catalog 1'],
     [keys.tableVersionKey(7, 3), 'version 3 of table 7'],
-    [keys.statsKey(7), 'statistics of table 7'],
+    [keys.tablePlaceKey(7), 'place of table 7'],
+    [keys.schemaPlaceKey(7), 'place of schema 7'],
+    [keys.statsKey(7), 'statistics of storage 7'],
     [keys.logKey(12n as Lsn, 1), 'log frame 12 segment 1'],
-    [Buffer.concat([keys.rowPrefix(7), Buffer.from([1, 255])]), 'row of table 7, key tuple 0x01ff'],
-    [keys.indexPrefix(7, 8), 'entry of table 7 index 8, tuple 0x'],
+    [Buffer.concat([keys.rowPrefix(7), Buffer.from([1, 255])]), 'row of storage 7, key tuple 0x01ff'],
+    [keys.indexPrefix(7, 8), 'entry of storage 7 index 8, tuple 0x'],
     [keys.jobKey('p', 4n), 'job p 4'],
     [Buffer.from('zz'), 'unknown key 0x7a7a'],
   ]
