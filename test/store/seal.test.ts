@@ -27,7 +27,7 @@ void t.test('any flipped bit is CORRUPT', async (t) => {
   for (let bit = 0; bit < value.length * 8; bit++) {
     const damaged = Buffer.from(value)
     damaged[bit >>> 3]! ^= 1 << (bit & 7)
-    t.throws(() => unseal(key, damaged), { code: 'CORRUPT', message: /row of table 7, key tuple 0x6b/ })
+    t.throws(() => unseal(key, damaged), { code: 'CORRUPT', message: /row of storage 7, key tuple 0x6b/ })
   }
 })
 

@@ -120,7 +120,7 @@ void t.test('G8 S4 a damaged value is CORRUPT by every way to read it', async (t
   const batch = engine.batch()
   batch.put(key, Buffer.from('not sealed'))
   await batch.writeSynced()
-  const damaged = { code: 'CORRUPT', message: /row of table 7/ }
+  const damaged = { code: 'CORRUPT', message: /row of storage 7/ }
   t.throws(() => store.get(key), damaged)
   await t.rejects(store.getMany([key]), damaged)
   await t.rejects(store.page(prefixRange(rowPrefix(7)), { entriesMax: 1, bytesMax: 1, reverse: false }), damaged)
