@@ -94,7 +94,7 @@ export function applyRowChange(
   change: RowChange,
   table: CompiledTable,
   effects: Effects,
-  committed: Pick<CommittedRows, 'get'>,
+  committed: Pick<CommittedRows, 'read'>,
 ): void {
   const before = kind === 'insert' || kind === 'rewrite' ? undefined : beforeOf(change, kind, table, effects, committed)
   const after = kind === 'delete' ? undefined : imageOf(change.after, kind, table)
@@ -126,14 +126,14 @@ function beforeOf(
   kind: string,
   table: CompiledTable,
   effects: Effects,
-  committed: Pick<CommittedRows, 'get'>,
+  committed: Pick<CommittedRows, 'read'>,
 ): Buffer {
   const image = change.before ?? change.storedBefore
   if (image !== undefined || change.key === undefined) return imageOf(image, kind, table)
   const key = table.rowKey(table.rows.decode(change.key))
   const text = keyText(key)
   const own = effects.writes.lastIndexOf(text)
-  return imageOf(own < 0 ? committed.get(key, text) : effects.writes.afters[own], kind, table)
+  return imageOf(own < 0 ? committed.read(key, text) : effects.writes.afters[own], kind, table)
 }
 
 function imageOf(image: Uint8Array | undefined, kind: string, table: CompiledTable): Buffer {

@@ -2,7 +2,8 @@
 
 /** The rows as they were before the transaction. */
 export interface CommittedRows {
-  get(key: Buffer, text: string): Buffer | undefined
+  /** The row under a key. */
+  read(key: Buffer, text: string): Buffer | undefined
   /** All rows of a storage; asked for those of `storagesToRead` only. */
   rows(storageId: number): Iterable<StoredRow>
 }

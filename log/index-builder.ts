@@ -179,7 +179,8 @@ export class IndexBuilder {
         if (!index.message.unique) return this.#enter(build, 'done')
         if (index.message.validating) return this.#enter(build, 'second')
         await leader?.validate(job.tableId, build.indexId)
-        return leader !== undefined
+        // The catalog of the table may have been dropped: then nothing is logged, and the purge ends the job.
+        return this.#open(key)?.index.message.validating === true
       case 'done':
         for (const waiter of this.#takeWaiters(parseJobKey(key).id)) waiter.resolve()
         await leader?.complete(job.tableId, build.indexId)

@@ -52,8 +52,8 @@ export class PurgeRunner {
   #again = false
   #stopped = false
   #keysPurged = 0
-  /** The job that is being done, and the keys that it deleted since the start. */
-  #current: { readonly job: Buffer; keys: number } | undefined
+  /** The job whose turn it is, and the keys that it deleted since the start; undefined while it waits for readers. */
+  #current: { readonly job: Buffer; keys: number | undefined } | undefined
 
   constructor(state: ReplicatedState, builds: IndexBuilder, onError: (error: unknown) => void) {
     this.#state = state
@@ -117,7 +117,7 @@ export class PurgeRunner {
   /** A job that cannot be done is reported and left for the next start; those behind it go on. */
   async #attempt(job: Buffer, work: () => Promise<void>): Promise<void> {
     if (this.#stopped) return
-    this.#current = { job, keys: 0 }
+    this.#current = { job, keys: undefined }
     try {
       await work()
     } catch (error) {
@@ -181,7 +181,7 @@ export class PurgeRunner {
       }
       await this.#state.appendLocal(writes)
       this.#keysPurged += page.entries.length
-      if (this.#current !== undefined) this.#current.keys += page.entries.length
+      if (this.#current?.keys !== undefined) this.#current.keys += page.entries.length
     }
   }
 
@@ -218,7 +218,11 @@ export class PurgeRunner {
   async #whenUnread(lsn: Lsn): Promise<void> {
     for (;;) {
       const oldest = this.#state.versions.oldestNeeded
-      if (this.#stopped || oldest === undefined || oldest >= lsn) return
+      if (this.#stopped) return
+      if (oldest === undefined || oldest >= lsn) {
+        if (this.#current !== undefined) this.#current.keys = 0
+        return
+      }
       await delay(SNAPSHOT_POLL_MS)
     }
   }

@@ -41,8 +41,11 @@ const NAMES = [
   'dropSchema',
 ] as const
 
+const TABLE_CHANGE_NAMES: ReadonlySet<string> = new Set(TABLE_CHANGES)
+
 export function isTableChange(statement: StatementInput): statement is TableChangeInput {
-  return TABLE_CHANGES.some((name) => name in statement)
+  for (const name in statement) return TABLE_CHANGE_NAMES.has(name)
+  return false
 }
 
 /** Whether a one-shot transaction with the statement runs on a snapshot instead of in the lane. */

@@ -57,7 +57,7 @@ export class TransactionBody {
   #rows = 0
   #bytes = 0
   /** Targets and sources of foreign keys, by id, while no definition changes here. */
-  readonly #tablesById = new Map<number, CompiledTable>()
+  #tablesById: Map<number, CompiledTable> | undefined
   /** Most transactions have neither, so they are made when they are asked for. */
   #definitions: Definitions | undefined
   #foreignKeys: ForeignKeys | undefined
@@ -158,12 +158,13 @@ export class TransactionBody {
   }
 
   #findTable(id: number): CompiledTable | undefined {
-    let table = this.#tablesById.get(id)
+    let table = this.#tablesById?.get(id)
     if (table !== undefined) return table
     table = this.#context.state.dictionary.tableById(this.peek, id)
     this.#context.noteDefinition?.(keyText(tablePlaceKey(id)))
     if (table === undefined) return undefined
     this.#context.noteDefinition?.(definitionText(table))
+    this.#tablesById ??= new Map()
     this.#tablesById.set(id, table)
     return table
   }
@@ -297,7 +298,7 @@ export class TransactionBody {
       this.#requireWithinBounds()
       this.#context.staged?.resize(this.bytes)
     })
-    this.#tablesById.clear()
+    this.#tablesById = undefined
   }
 
   /**
@@ -354,7 +355,7 @@ export class TransactionBody {
     effects.autoIncrement = mark.autoIncrement && new Map(mark.autoIncrement)
     this.deferred.undoTo(mark.deferred)
     this.#foreignKeys?.undoTo(mark.foreignKeys)
-    this.#tablesById.clear()
+    this.#tablesById = undefined
     this.#context.staged?.resize(this.bytes)
   }
 
@@ -443,7 +444,7 @@ export class TransactionBody {
     const { writes } = this.effects
     const from = writes.length
     if (table.message.rowImage === 'MINIMAL') change = withoutBefore(table, change)
-    applyRowChange(kind, change, table, this.effects, { get: this.read })
+    applyRowChange(kind, change, table, this.effects, this)
     const { beforeWrite } = this.#context
     if (beforeWrite !== undefined) {
       for (let ordinal = from; ordinal < writes.length; ordinal++) {

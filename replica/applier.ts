@@ -236,7 +236,7 @@ export class Applier {
 
   #apply(frames: readonly Frame[], transaction: Transaction, rows: ReadonlyMap<number, readonly StoredRow[]>): void {
     const committed: CommittedRows = {
-      get: this.#state.readNewest,
+      read: this.#state.readNewest,
       rows: (storageId) => rows.get(storageId) ?? [],
     }
     const effects = applyTransaction(transaction, this.#tables, committed)

@@ -65,7 +65,7 @@ export class Fold {
 
   apply(transaction: Transaction, position: Position): void {
     const effects = applyTransaction(transaction, (tableId, version) => this.#version(tableId, version), {
-      get: (_key, text) => this.image.get(text),
+      read: (_key, text) => this.image.get(text),
       rows: (storageId) => this.#storedRows(storageId),
     })
     const definitions = effects.definitions ?? []

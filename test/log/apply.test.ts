@@ -42,12 +42,12 @@ const message = tableMessageOf(
 const table = new CompiledTable(message)
 const tables = () => table
 
-const NO_ROWS: CommittedRows = { get: () => undefined, rows: () => [] }
+const NO_ROWS: CommittedRows = { read: () => undefined, rows: () => [] }
 
 function committed(...rows: ThingRow[]): CommittedRows {
   const stored = new Map(rows.map((row) => [keyText(table.rowKey(row)), table.rows.encode(row)]))
   return {
-    get: (_key, text) => stored.get(text),
+    read: (_key, text) => stored.get(text),
     rows: (storageId) => (storageId === 7 ? [...stored].map(([text, value]) => ({ text, value })) : []),
   }
 }
