@@ -2,7 +2,7 @@
  * The durable jobs of one server as people see them: what is deleted or built, of which table, and how far it is.
  *
  * The jobs, and the names of what they are about, are those of one LSN; the progress is the newest. A dropped table is
- * named as its last version was.
+ * named as its last version was. A build is not listed any more while the message that ends it is on its way to the disk.
  */
 import { JOBS_LISTED_MAX } from '../core/limits.js'
 import { catalogPrefix, jobPrefix, keyBytes, parseJobKey, tableVersionPrefix } from '../store/keys.js'
