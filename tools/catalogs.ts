@@ -1,6 +1,7 @@
 /** `replog catalogs URL`: the catalogs of a server with their sizes, comments and options. */
 import { addJsonFlag } from './flags.js'
-import { DEFAULT_URL, HttpClient, type RemoteCatalog } from './http-client.js'
+import { DEFAULT_URL, HttpClient } from './http-client.js'
+import type { RemoteCatalog } from './remote-dictionary.js'
 import { alignedTable, formatBytes, formatCount, oneLine } from './table-text.js'
 import type { Verb } from './verb.js'
 

@@ -1,6 +1,6 @@
 /** A table as text for people: what it is and holds, its columns, its keys, and what binds it to other tables. */
 import { formatTableName } from '../ddl/identifiers.js'
-import type { RemoteKeyPart, RemoteTable } from './http-client.js'
+import type { RemoteKeyPart, RemoteTable } from './remote-dictionary.js'
 import { alignedTable, formatBytes, formatCount, oneLine } from './table-text.js'
 
 export function tableDetails(table: RemoteTable): string {

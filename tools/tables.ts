@@ -1,7 +1,8 @@
 /** `replog tables URL`: the tables of a catalog with their rows and digests, or one of them in detail. */
 import type { Command } from 'commander'
 import { addCatalogFlag, addJsonFlag, addVersionFlag } from './flags.js'
-import { DEFAULT_URL, HttpClient, type RemoteVersion } from './http-client.js'
+import { DEFAULT_URL, HttpClient } from './http-client.js'
+import type { RemoteVersion } from './remote-dictionary.js'
 import { parseTableArgument } from './table-argument.js'
 import { tableDetails } from './table-details.js'
 import { alignedTable, formatBytes, formatCount, oneLine } from './table-text.js'
