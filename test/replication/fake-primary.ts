@@ -82,7 +82,7 @@ export async function fakePrimary(t: Test, script: (link: FakeLink, hello: Hello
 export class FakeLink {
   constructor(private readonly socket: WebSocket) {}
 
-  welcome(clusterId = CLUSTER_ID, head = 0n): void {
+  welcome(clusterId: Buffer = CLUSTER_ID, head = 0n): void {
     this.say({
       type: 'welcome',
       protocol: LINK_PROTOCOL,
