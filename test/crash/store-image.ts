@@ -45,7 +45,6 @@ export function imageDifferences(actual: StoreImage, expected: StoreImage): stri
 
 export interface StoreView {
   readonly lsn: bigint
-  /** Catalogs, schemas, definitions of tables and their rows as text. Indexes that are being built are left out. */
   readonly content: string
 }
 
@@ -53,17 +52,22 @@ export interface StoreView {
 export async function viewOf(engine: MemoryEngine, role: Role): Promise<StoreView> {
   const state = await openState({ path: '/memory', role, engine: engine.crash() })
   try {
-    const names = new TableNames(state)
-    const { catalogs } = await listCatalogs(state, { limit: 100 })
-    const lines: string[] = []
-    for (const catalog of catalogs) {
-      lines.push(`catalog ${json(catalog)}`)
-      lines.push(...(await catalogLines(state, names, catalogIdentifier(catalog.name))))
-    }
-    return { lsn: state.durable.lsn, content: lines.join('\n') }
+    return { lsn: state.durable.lsn, content: await contentOf(state) }
   } finally {
     await state.close()
   }
+}
+
+/** Catalogs, schemas, definitions of tables and their rows as text. Indexes that are being built are left out. */
+export async function contentOf(state: ReplicatedState): Promise<string> {
+  const names = new TableNames(state)
+  const { catalogs } = await listCatalogs(state, { limit: 100 })
+  const lines: string[] = []
+  for (const catalog of catalogs) {
+    lines.push(`catalog ${json(catalog)}`)
+    lines.push(...(await catalogLines(state, names, catalogIdentifier(catalog.name))))
+  }
+  return lines.join('\n')
 }
 
 async function catalogLines(state: ReplicatedState, names: TableNames, name: CatalogIdentifier): Promise<string[]> {
