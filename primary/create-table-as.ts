@@ -4,13 +4,12 @@
  */
 import { ReplogError } from '../core/errors.js'
 import { compileExpression } from '../ddl/check-expression.js'
-import { byName } from '../ddl/column-definition.js'
+import { byName, definitionOfColumn } from '../ddl/column-definition.js'
 import type { CompiledTable } from '../ddl/compiled-table.js'
 import { expressionOf } from '../ddl/expression-parser.js'
 import { formatTableName, parseTableName } from '../ddl/identifiers.js'
 import { invalidTable } from '../ddl/invalid-definition.js'
 import type { ColumnDefinition, TableDefinition } from '../ddl/table-definition.js'
-import { formatColumnType } from '../log/codec/types/sql-text.js'
 import type { View } from '../log/read-view.js'
 import { planScan, scanPages } from '../log/scan.js'
 import type { CreateTableAsInput, ProjectionInput } from './statement.js'
@@ -39,11 +38,9 @@ export async function createTableAs(
   for await (const { rows } of scanPages(view, source, planScan(source, options))) {
     for (const row of rows) {
       if (matches !== undefined && matches(row) !== true) continue
-      body.addRow(
-        'insert',
-        table,
-        projection.map(({ ordinal }) => row[ordinal]!),
-      )
+      // The columns of the primary key are NOT NULL, whatever they were in the source.
+      const values = projection.map(({ ordinal }, place) => [table.columns[place]!, row[ordinal]!] as const)
+      body.addRow('insert', table, table.withValues([], values))
       inserted++
     }
   }
@@ -74,10 +71,11 @@ function definitionAs(
   name: string,
   primaryKey: CreateTableAsInput['primaryKey'],
 ): TableDefinition {
-  const nameOf = new Map(projection.map((one) => [one.ordinal, one.name]))
+  // A column may be there under several names; the first is its own.
+  const nameOf = new Map(projection.toReversed().map((one) => [one.ordinal, one.name]))
   const columns = projection.map(({ ordinal, name: columnName }): ColumnDefinition => {
-    const { type, notNull, comment } = source.columns[ordinal]!.message
-    return { name: columnName, type: formatColumnType(type), notNull, comment }
+    const { autoIncrement: _autoIncrement, ...column } = definitionOfColumn(source.columns[ordinal]!.message)
+    return { ...column, name: columnName }
   })
   const key =
     primaryKey ??

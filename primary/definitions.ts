@@ -116,6 +116,7 @@ export class Definitions {
         { details: { table, foreignKey: foreignKey.name } },
       )
     }
+    this.settleTargets(message.foreignKeys)
     // Dropping another of the tables may have changed what this one knows about foreign keys that target it.
     const before = this.tableById(message.id).message
     this.#body.define({ kind: 'dropTable', before })
@@ -275,6 +276,14 @@ export class Definitions {
       this.#changeTarget(targetTableId, (target) =>
         withReference(target, { tableId: id, foreignKeyId }, invalidTable(target.name)),
       )
+    }
+  }
+
+  /** Before foreign keys go: what was left to the lane on rows of their targets is done, while both sides know of them. */
+  settleTargets(foreignKeys: readonly ForeignKeyMessage[]): void {
+    for (const { targetTableId } of foreignKeys) {
+      const target = this.#context.state.dictionary.tableById(this.#body.read, targetTableId)
+      if (target !== undefined) this.#body.materializeDeferred(target)
     }
   }
 

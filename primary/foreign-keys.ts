@@ -88,6 +88,11 @@ export class ForeignKeys {
     return this.#referring.length === 0 && this.#abandoned.length === 0
   }
 
+  /** Whether rows of a table have still to be judged. */
+  isObliged(tableId: number): boolean {
+    return this.#referring.some((row) => row.tableId === tableId)
+  }
+
   /** Values of target rows that this transaction gave up so far, oldest first. */
   get abandoned(): readonly Abandoned[] {
     return this.#abandoned
@@ -108,7 +113,9 @@ export class ForeignKeys {
       for (const { id, columnIds } of foreignKeys) {
         const ordinals = table.ordinalsOf(columnIds)
         if (hasNull(after, ordinals)) continue
-        if (before !== undefined && table.isSame(before, after, ordinals)) continue
+        // Under another key it is another row, to which an earlier note does not lead.
+        const isOld = before !== undefined && table.isSame(before, after, ordinals)
+        if (isOld && table.rowKey(before).equals(afterKey)) continue
         this.#referring.push({ tableId: table.id, foreignKeyId: id, rowKey: afterKey })
       }
     }

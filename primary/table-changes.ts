@@ -139,6 +139,7 @@ export class TableChanges {
       if (!plan.isChanged) return undefined
     }
     const before = table.message
+    definitions.settleTargets(plan.droppedForeignKeys)
     const after = await this.#perform(table, plan, isEmpty, statement)
     definitions.removeReferences(before, plan.droppedForeignKeys)
     const added = after.foreignKeys.filter(({ id }) => plan.newForeignKeyIds.includes(id))
@@ -236,8 +237,14 @@ export class TableChanges {
     body.define(statement(before, after, this.#highestAutoIncrement(before)))
     for (const row of present) {
       requireNotNull(rewritten, row, notNull)
-      for (const foreignKey of foreignKeys) body.foreignKeys.requireTarget(rewritten, foreignKey, row)
       body.addRow('rewrite', rewritten, row)
+    }
+    const isObliged = body.hasForeignKeys && body.foreignKeys.isObliged(before.id)
+    for (const row of present) {
+      // When all are there: they may refer to one another.
+      for (const foreignKey of foreignKeys) body.foreignKeys.requireTarget(rewritten, foreignKey, row)
+      // What was noted of rows in the old storage holds for those in the new one.
+      if (isObliged) body.foreignKeys.noteChange(rewritten, undefined, row, rewritten.rowKey(row))
     }
     return after
   }

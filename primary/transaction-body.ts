@@ -12,7 +12,13 @@
  */
 import { randomUUID } from 'node:crypto'
 import { ReplogError } from '../core/errors.js'
-import type { CompiledIndex, CompiledTable, DefaultSource, RowObject } from '../ddl/compiled-table.js'
+import {
+  type CompiledIndex,
+  type CompiledTable,
+  type DefaultSource,
+  type RowObject,
+  acceptValue,
+} from '../ddl/compiled-table.js'
 import type { ReadKey } from '../ddl/dictionary.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import { applyRowChange } from '../log/apply.js'
@@ -271,10 +277,12 @@ export class TransactionBody {
       this.#stage('delete', table, { before, beforeRow })
       return
     }
-    const afterRow = table.withValues(
-      beforeRow,
-      [...set].map(([ordinal, value]) => [table.columns[ordinal]!, value] as const),
-    )
+    // The columns of both have one order, but one of them may hold more than the other.
+    const values = [...set].map(([ordinal, value]) => {
+      const column = table.columns[ordinal]!
+      return [column, value === null ? null : acceptValue(column, value)] as const
+    })
+    const afterRow = table.withValues(beforeRow, values)
     this.#stageRow(table, before, beforeRow, afterRow)
   }
 
