@@ -1,5 +1,5 @@
 /**
- * The engine on LevelDB: the only file that imports it.
+ * The engine on LevelDB: the only file of the product that imports it (the benchmark has an unsynced one beside it).
  *
  * Invariants
  *   E1  every batch is synced before `writeSynced` resolves.
@@ -31,7 +31,7 @@ export interface LevelEngineOptions {
 }
 
 /** `Level` is ClassicLevel on Node, but its types leave this method out. */
-type LevelDatabase = Level<Uint8Array, Buffer> & {
+export type LevelDatabase = Level<Uint8Array, Buffer> & {
   compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
 }
 
@@ -317,7 +317,8 @@ async function newestLog(directory: string): Promise<string> {
   return name
 }
 
-function levelAt(
+/** LevelDB with the product's settings, not open yet. The benchmark's `unsynced-engine.ts` uses it as well. */
+export function levelAt(
   directory: string,
   options: LevelEngineOptions & { readonly createIfMissing: boolean; readonly errorIfExists: boolean },
 ): LevelDatabase {

@@ -24,5 +24,6 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'log dump', load: async () => (await import('./log-dump.js')).verb },
   { name: 'log tail', load: async () => (await import('./log-tail.js')).verb },
   { name: 'import', load: async () => (await import('./import.js')).verb },
+  { name: 'bench fsync', load: async () => (await import('./bench/fsync.js')).verb },
   { name: 'bench catalogs', load: async () => (await import('./bench/catalogs.js')).verb },
 ]

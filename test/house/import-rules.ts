@@ -41,6 +41,8 @@ const PACKAGES: Readonly<Record<string, PackageRule>> = {
   'prom-client': { places: ['core/', 'log/', 'primary/', 'replica/', 'tools/'], filesMax: 1 },
   commander: { places: ['tools/'] },
   'vega-datasets': { places: ['tools/'] },
+  'd3-scale': { places: ['tools/bench/plot.ts'] },
+  'd3-shape': { places: ['tools/bench/plot.ts'] },
 }
 
 interface Import {

@@ -1,0 +1,221 @@
+/** `replog bench fsync`: what an fsync costs on this device, and what one atomic batch saves against a log beside a store. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { ReplogError, messageOf } from '../../core/errors.js'
+import { nearest } from '../../ddl/nearest.js'
+import { positiveInteger } from '../flags.js'
+import { ProgressBar } from '../progress-bar.js'
+import { type Terminal, jsonText } from '../terminal.js'
+import { type Invocation, UsageError, type Verb } from '../verb.js'
+import type { CellLength } from './fsync/cell.js'
+import { MODE_NAMES, type ModeName } from './fsync/mode.js'
+import { plotsOf } from './fsync/plots.js'
+import { reportHtml } from './fsync/report-html.js'
+import { reportText } from './fsync/report-text.js'
+import { type SweepOptions, measureFsync } from './fsync/sweep.js'
+import { BENCH_ROW_BYTES_MAX, ROW_BYTES_MIN } from './fsync/workload.js'
+
+interface Options {
+  readonly profile: ProfileName
+  readonly modes?: readonly ModeName[]
+  readonly committers?: readonly number[]
+  readonly rowBytes?: readonly number[]
+  readonly fsyncDelayUs?: readonly number[]
+  readonly seconds?: number
+  readonly transactions?: number
+  readonly repetitions?: number
+  readonly dir: string
+  readonly keep?: boolean
+  readonly json?: string | true
+  readonly html?: string
+  readonly svg?: string
+}
+
+type Sweep = Pick<
+  SweepOptions,
+  'committers' | 'rowBytes' | 'delaysUs' | 'length' | 'repetitions' | 'calibrationSeconds'
+>
+
+const PROFILES = {
+  quick: {
+    committers: [1, 16, 128, 1024],
+    rowBytes: [100],
+    delaysUs: [0, 1000],
+    length: { seconds: 0.12 },
+    repetitions: 3,
+    calibrationSeconds: 0.5,
+  },
+  full: {
+    committers: [1, 4, 16, 64, 256, 1024, 4096],
+    rowBytes: [100, 1000],
+    delaysUs: [0, 1000, 5000],
+    length: { seconds: 1 },
+    repetitions: 3,
+    calibrationSeconds: 3,
+  },
+} as const satisfies Record<string, Sweep>
+
+type ProfileName = keyof typeof PROFILES
+
+const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[]
+const COMMITTERS_MAX = 65_536
+const DELAY_US_MAX = 1_000_000
+const SECONDS_MAX = 3600
+/** What REPLOG_JSON says for verbs whose --json takes no file. */
+const YES = new Set(['1', 'true', 'yes', 'on'])
+
+export const verb: Verb<Options> = {
+  name: 'bench fsync',
+  summary: 'Measure what an fsync costs here, and one atomic batch against two-phase commit and other ways to log',
+  configure(command) {
+    addLoadFlags(command)
+      .option('--dir <dir>', 'where to measure: a temporary directory is made in it, on its device', '.')
+      .option('--keep', 'leave the stores there')
+      .option('--json [file]', 'write the result as JSON to a file, or print it')
+      .option('--html <file>', 'write a report with plots, one file that needs nothing else')
+      .option('--svg <dir>', 'write each plot as an SVG file')
+  },
+  async run(invocation) {
+    const { options, terminal, untilStopped } = invocation
+    const sweep = sweepOf(options)
+    const jsonFile = jsonFileOf(invocation)
+    const signal = untilStopped()
+    const directory = await makeDirectory(options.dir)
+    terminal.note(`measuring in ${directory}`)
+    const bar = new ProgressBar(terminal.stderr, undefined, 'cells')
+    try {
+      const report = await measureFsync({
+        ...sweep,
+        directory,
+        modes: options.modes ?? MODE_NAMES,
+        keep: options.keep === true,
+        signal,
+        onProgress(phase, done, of) {
+          bar.update({ phase, rows: done, fraction: done / of })
+        },
+      })
+      bar.end()
+      const json = jsonText(report, 2)
+      terminal.print(jsonFile === true ? json : reportText(report))
+      if (typeof jsonFile === 'string') await writeOut(jsonFile, `${json}\n`, terminal)
+      if (options.html !== undefined) await writeOut(options.html, reportHtml(report), terminal)
+      if (options.svg !== undefined) {
+        for (const { name, svg } of plotsOf(report))
+          await writeOut(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
+      }
+    } finally {
+      bar.end()
+      if (options.keep === true) terminal.note(`kept ${directory}`)
+      else await rm(directory, { recursive: true, force: true })
+    }
+  },
+}
+
+function addLoadFlags(command: Command): Command {
+  return command
+    .option(
+      '--profile <name>',
+      `${PROFILE_NAMES.join(' or ')}: what is measured unless other flags say`,
+      profile,
+      'quick',
+    )
+    .option('--modes <list>', `which of ${MODE_NAMES.join(',')}`, list(modeName))
+    .option(
+      '--committers <list>',
+      'how many commit at the same time, such as 1,64,1024',
+      list(within(1, COMMITTERS_MAX)),
+    )
+    .option('--row-bytes <list>', 'sizes of a row, such as 100,1000', list(within(ROW_BYTES_MIN, BENCH_ROW_BYTES_MAX)))
+    .option(
+      '--fsync-delay-us <list>',
+      'microseconds that every sync takes longer, such as 0,1000: a slower device',
+      list(within(0, DELAY_US_MAX)),
+    )
+    .option('--seconds <n>', 'how long each cell is measured', secondsFlag)
+    .option('--transactions <n>', 'how many transactions each cell commits, instead of --seconds', positiveInteger)
+    .option('--repetitions <n>', 'how often each cell is measured, in turns', positiveInteger)
+}
+
+/** @throws UsageError for flags that exclude each other */
+function sweepOf({ profile: name, seconds, transactions, ...flags }: Options): Sweep {
+  const chosen: Sweep = PROFILES[name]
+  if (seconds !== undefined && transactions !== undefined) {
+    throw new UsageError('give --seconds or --transactions, not both')
+  }
+  const length: CellLength =
+    transactions !== undefined ? { transactions } : seconds !== undefined ? { seconds } : chosen.length
+  return {
+    committers: flags.committers ?? chosen.committers,
+    rowBytes: flags.rowBytes ?? chosen.rowBytes,
+    delaysUs: flags.fsyncDelayUs ?? chosen.delaysUs,
+    length,
+    repetitions: flags.repetitions ?? chosen.repetitions,
+    calibrationSeconds: chosen.calibrationSeconds,
+  }
+}
+
+/** The file that JSON goes to, true for stdout. */
+function jsonFileOf({ options, isFromEnvironment }: Invocation<Options>): string | true | undefined {
+  const { json } = options
+  return isFromEnvironment('json') && typeof json === 'string' && YES.has(json.toLowerCase()) ? true : json
+}
+
+async function makeDirectory(parent: string): Promise<string> {
+  try {
+    await mkdir(parent, { recursive: true })
+    return await mkdtemp(join(resolve(parent), 'replog-bench-fsync-'))
+  } catch (error) {
+    throw new ReplogError(
+      'INVALID_ARGUMENT',
+      `cannot measure in ${parent}: ${messageOf(error)}; choose with --dir a directory that this user may write`,
+      { cause: error },
+    )
+  }
+}
+
+async function writeOut(path: string, text: string, terminal: Terminal): Promise<void> {
+  const file = resolve(path)
+  try {
+    await mkdir(join(file, '..'), { recursive: true })
+    await writeFile(file, text)
+  } catch (error) {
+    throw new ReplogError('INVALID_ARGUMENT', `cannot write ${path}: ${messageOf(error)}; choose another place`, {
+      cause: error,
+    })
+  }
+  terminal.note(`wrote ${path}`)
+}
+
+function profile(text: string): ProfileName {
+  const found = PROFILE_NAMES.find((name) => name === text)
+  if (found !== undefined) return found
+  throw new InvalidArgumentError(`There is no profile ${JSON.stringify(text)}; there are: ${PROFILE_NAMES.join(', ')}.`)
+}
+
+function modeName(text: string): ModeName {
+  const found = MODE_NAMES.find((name) => name === text)
+  if (found !== undefined) return found
+  throw new InvalidArgumentError(
+    `There is no mode ${JSON.stringify(text)}${nearest(text, MODE_NAMES)}; there are: ${MODE_NAMES.join(', ')}.`,
+  )
+}
+
+/** Values separated by commas, each once. */
+function list<Value>(parse: (text: string) => Value): (text: string) => readonly Value[] {
+  return (text) => [...new Set(text.split(',').map((part) => parse(part.trim())))]
+}
+
+function within(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`${JSON.stringify(text)} is not a whole number from ${min} to ${max}.`)
+  }
+}
+
+function secondsFlag(text: string): number {
+  const value = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text) && value > 0 && value <= SECONDS_MAX) return value
+  throw new InvalidArgumentError(`It is a number of seconds, above 0 and at most ${SECONDS_MAX}, such as 0.5.`)
+}
