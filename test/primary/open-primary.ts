@@ -13,7 +13,12 @@ export interface OpenedPrimary {
 
 type Options = Omit<PrimaryOptions, 'path' | 'engine'>
 
-export async function openOnDisk(t: Test, path = scratchDirectory(t), options: Options = {}): Promise<OpenedPrimary> {
+/** `engine` is one that stands before LevelDB, opened at `path`. */
+export async function openOnDisk(
+  t: Test,
+  path = scratchDirectory(t),
+  options: Omit<PrimaryOptions, 'path'> = {},
+): Promise<OpenedPrimary> {
   const primary = await Primary.open({ path, ...options })
   stayAlive(t)
   t.teardown(() => primary.close())
