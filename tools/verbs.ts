@@ -26,4 +26,5 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'import', load: async () => (await import('./import.js')).verb },
   { name: 'bench fsync', load: async () => (await import('./bench/fsync.js')).verb },
   { name: 'bench catalogs', load: async () => (await import('./bench/catalogs.js')).verb },
+  { name: 'bench rotating-blades', load: async () => (await import('./bench/rotating-blades.js')).verb },
 ]

@@ -1,0 +1,81 @@
+/** Which plots a report of rotating blades has: throughput and times by the number of clients, the delay over time. */
+import { type Series, linePlot } from '../plot.js'
+import type { DelaySample } from './delay-samples.js'
+import type { BladesReport, PointReport } from './report.js'
+import type { Query } from './tally.js'
+
+export interface NamedPlot {
+  /** Good for a file name and for the id of an element. */
+  readonly name: string
+  readonly svg: string
+}
+
+/** Okabe and Ito's palette, which colour-blind readers can tell apart. */
+const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#6e7781'] as const
+const DASH = '5 4'
+const QUERIES: readonly Query[] = ['fans', 'isFan', 'transaction']
+
+export function plotsOf({ points, settings }: BladesReport): NamedPlot[] {
+  const clients = { label: 'clients', scale: 'log', ticks: settings.clients } as const
+  return [
+    {
+      name: 'throughput',
+      svg: linePlot({
+        title: 'Rotating blades: throughput, until the replica has applied everything',
+        x: clients,
+        y: { label: 'runs / s', scale: 'linear' },
+        series: [{ name: 'replog', color: COLORS[0], points: byClients(points, (point) => point.runsPerSecond) }],
+      }),
+    },
+    {
+      name: 'queries',
+      svg: linePlot({
+        title: 'Rotating blades: times of queries',
+        x: clients,
+        y: { label: 'milliseconds (solid: p50, dashed: p99)', scale: 'log' },
+        series: QUERIES.flatMap((query, at): Series[] => {
+          const color = COLORS[at]!
+          const times = (of: 'p50Ms' | 'p99Ms'): Series['points'] =>
+            byClients(points, ({ queries }) => queries[query]?.[of] ?? 0)
+          return [
+            { name: `${query} p50`, color, points: times('p50Ms') },
+            { name: `${query} p99`, color, dash: DASH, points: times('p99Ms') },
+          ]
+        }),
+      }),
+    },
+    overTime('delay', 'delay of the replica', 'milliseconds from commit to applied', points, ({ lastMs }) => lastMs),
+    overTime(
+      'lag',
+      'what the replica has not applied',
+      'transactions',
+      points,
+      ({ lagTransactions }) => lagTransactions,
+    ),
+  ]
+}
+
+function overTime(
+  name: string,
+  title: string,
+  label: string,
+  points: readonly PointReport[],
+  valueOf: (sample: DelaySample) => number,
+): NamedPlot {
+  const series = points.map(({ clients, delay }, at) => ({
+    name: `${clients} clients`,
+    color: COLORS[at % COLORS.length]!,
+    points: delay.samples.map((sample) => ({ x: sample.atMs / 1000, y: valueOf(sample) })),
+  }))
+  const svg = linePlot({
+    title: `Rotating blades: ${title}`,
+    x: { label: 'seconds', scale: 'linear' },
+    y: { label, scale: 'linear' },
+    series,
+  })
+  return { name, svg }
+}
+
+function byClients(points: readonly PointReport[], valueOf: (point: PointReport) => number): Series['points'] {
+  return points.map((point) => ({ x: point.clients, y: valueOf(point) })).sort((left, right) => left.x - right.x)
+}
