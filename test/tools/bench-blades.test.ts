@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { userIdsOf } from '../../tools/bench/blades/blades-set.js'
@@ -14,7 +15,6 @@ import { ERROR_SHARE, QueryTimes } from '../../tools/bench/blades/query-times.js
 import type { BladesReport } from '../../tools/bench/blades/report.js'
 import { Tally } from '../../tools/bench/blades/tally.js'
 import { spawnPlain } from '../house/spawn-plain.js'
-import { fileURLToPath } from 'node:url'
 import { replog } from './recording-terminal.js'
 
 // Each server process takes its time to start on a loaded machine.
@@ -121,6 +121,25 @@ function checkPoint(t: Test, point: BladesReport['points'][number]): void {
   t.ok(syncs.primary > 0 && syncs.primary <= RUNS + retries.total + 5, 'no more than a sync for each transaction')
   t.ok(syncs.replica > 0)
 }
+
+t.test('a run that is stopped ends its servers and its load, says so, and leaves nothing', async (t) => {
+  const directory = t.testdir()
+  const args = ['--clients', '5', '--runs', '100000000', '--dir', directory]
+  const child = spawnPlain(process.execPath, [PROGRAM, 'bench', 'rotating-blades', ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let errors = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    const wasRunning = errors.includes('running')
+    errors += text
+    if (!wasRunning && errors.includes('running')) child.kill('SIGINT')
+  })
+  // Its streams are shared with its load processes: they are closed when all are gone.
+  const [code] = (await once(child, 'close')) as [number | null]
+  t.equal(code, 1)
+  t.match(errors, /CLOSED: the benchmark was stopped/)
+  t.same(readdirSync(directory), [])
+})
 
 t.test('what stands on the servers decides whether the benchmark is valid', async (t) => {
   const right: FinalState = { fans: '400', rowsRead: 400, rowsUnexpected: 0, rowsOfStatistics: 400, digest: 'd' }
