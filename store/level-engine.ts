@@ -375,7 +375,8 @@ function openingFault(directory: string, error: unknown): ReplogError {
   }
 }
 
-function readFault(error: unknown): unknown {
+/** What a caller of the engine sees of a fault of LevelDB. */
+export function readFault(error: unknown): unknown {
   switch (error instanceof Error && 'code' in error ? error.code : undefined) {
     case 'LEVEL_DATABASE_NOT_OPEN':
     case 'LEVEL_ITERATOR_NOT_OPEN':

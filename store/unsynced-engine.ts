@@ -14,7 +14,7 @@
 import assert from 'node:assert/strict'
 import { mkdir } from 'node:fs/promises'
 import type { Engine, EngineBatch, Entry, KeyRange, Page, PageOptions } from './engine.js'
-import { type LevelDatabase, levelAt } from './level-engine.js'
+import { type LevelDatabase, levelAt, readFault } from './level-engine.js'
 
 const UNSYNCED = { sync: false }
 
@@ -37,33 +37,36 @@ export class UnsyncedEngine implements Engine {
   }
 
   get(key: Uint8Array): Buffer | undefined {
-    return this.#database.getSync(key)
+    try {
+      return this.#database.getSync(key)
+    } catch (error) {
+      throw readFault(error)
+    }
   }
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
-    return this.#database.getMany(keys as Uint8Array[])
+    try {
+      return await this.#database.getMany(keys as Uint8Array[])
+    } catch (error) {
+      throw readFault(error)
+    }
   }
 
-  async page(range: KeyRange, { entriesMax, bytesMax, reverse }: PageOptions): Promise<Page> {
-    const iterator = this.#database.iterator({ gte: range.from, lt: range.to, reverse })
+  async page(range: KeyRange, options: PageOptions): Promise<Page> {
     try {
-      const entries: Entry[] = []
-      let bytes = 0
-      while (entries.length < entriesMax && bytes < bytesMax) {
-        const row = await iterator.next()
-        if (row === undefined) return { entries, exhausted: true }
-        const [key, value] = row
-        entries.push({ key: key as Buffer, value })
-        bytes += key.length + value.length
-      }
-      return { entries, exhausted: (await iterator.next()) === undefined }
-    } finally {
-      await iterator.close()
+      return await this.#readPage(range, options)
+    } catch (error) {
+      throw readFault(error)
     }
   }
 
   batch(): EngineBatch {
-    const batch = this.#database.batch()
+    let batch: ReturnType<LevelDatabase['batch']>
+    try {
+      batch = this.#database.batch()
+    } catch (error) {
+      throw readFault(error)
+    }
     return {
       put(key, value) {
         batch.put(key, value as Buffer)
@@ -84,12 +87,33 @@ export class UnsyncedEngine implements Engine {
   }
 
   async compact(range: KeyRange): Promise<void> {
-    await this.#database.compactRange(range.from, range.to)
+    try {
+      await this.#database.compactRange(range.from, range.to)
+    } catch (error) {
+      throw readFault(error)
+    }
   }
 
   async close(): Promise<void> {
     // The writer hears of a failure; closing only waits for the outcome.
     await this.#writing?.catch(() => undefined)
     await this.#database.close()
+  }
+  async #readPage(range: KeyRange, { entriesMax, bytesMax, reverse }: PageOptions): Promise<Page> {
+    const iterator = this.#database.iterator({ gte: range.from, lt: range.to, reverse })
+    try {
+      const entries: Entry[] = []
+      let bytes = 0
+      while (entries.length < entriesMax && bytes < bytesMax) {
+        const row = await iterator.next()
+        if (row === undefined) return { entries, exhausted: true }
+        const [key, value] = row
+        entries.push({ key: key as Buffer, value })
+        bytes += key.length + value.length
+      }
+      return { entries, exhausted: (await iterator.next()) === undefined }
+    } finally {
+      await iterator.close()
+    }
   }
 }
