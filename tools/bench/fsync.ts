@@ -44,7 +44,7 @@ const PROFILES = {
     delaysUs: [0, 1000],
     length: { seconds: 0.12 },
     repetitions: 3,
-    calibrationSeconds: 0.5,
+    calibrationSeconds: 0.3,
   },
   full: {
     committers: [1, 4, 16, 64, 256, 1024, 4096],

@@ -3,8 +3,8 @@
  * that knows d3 (d3-scale for axes, d3-shape for paths); nothing here knows what is measured.
  *
  * Invariants: the text is a complete SVG document that needs nothing from outside and can stand inside of HTML; every
- * text of a caller is escaped; a point that a logarithmic axis cannot show (zero or less) is left out; equal input gives
- * equal output.
+ * text of a caller is escaped; a point that a logarithmic axis cannot show (zero or less) is left out, and so is a series
+ * that has no other; equal input gives equal output.
  */
 import { scaleLinear, scaleLog } from 'd3-scale'
 import { area, line } from 'd3-shape'
@@ -73,10 +73,12 @@ interface DrawnAxis {
 }
 
 export function linePlot({ title, x, y, series }: LinePlot): string {
-  const shown = series.map((one) => ({
-    ...one,
-    points: one.points.filter((point) => isShown(x, point.x) && isShown(y, point.y)),
-  }))
+  const shown = series
+    .map((one) => ({
+      ...one,
+      points: one.points.filter((point) => isShown(x, point.x) && isShown(y, point.y)),
+    }))
+    .filter((one) => one.points.length > 0)
   const points = shown.flatMap((one) => one.points)
   const across = axis(
     x,
@@ -110,7 +112,7 @@ export function linePlot({ title, x, y, series }: LinePlot): string {
       `<path d="${path ?? ''}" fill="none" stroke="${escaped(color)}" stroke-width="2"${dashes}/>${dots.join('')}</g>`
     )
   })
-  return document(title, across, up, x.label, y.label, series, marks)
+  return document(title, across, up, x.label, y.label, shown, marks)
 }
 
 /** Bars over ranges of x; several series lie over one another, half transparent. */

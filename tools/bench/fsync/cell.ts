@@ -102,10 +102,10 @@ async function measureWindow(
   ended: Promise<unknown>,
   signal: AbortSignal,
 ): Promise<Window> {
-  await Promise.race([ended, pause(windowMs * WARM_UP_SHARE, signal)])
+  await pause(windowMs * WARM_UP_SHARE, ended, signal)
   const [committed, syncs, from] = [run.committed, mode.syncs, performance.now()]
   run.latencies = new Latencies()
-  await Promise.race([ended, pause(windowMs, signal)])
+  await pause(windowMs, ended, signal)
   while (run.latencies.count === 0 && run.failure === undefined) {
     await Promise.race([ended, new Promise<void>((resolve) => (run.onTurn = resolve))])
   }
@@ -139,6 +139,13 @@ async function commitInTurn(mode: OpenMode, run: Run, last: number): Promise<voi
   }
 }
 
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  await sleep(milliseconds, undefined, { signal })
+/** For so long, or until all have ended. @throws the reason of the signal */
+async function pause(milliseconds: number, ended: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  try {
+    await Promise.race([ended, sleep(milliseconds, undefined, { signal: AbortSignal.any([signal, over.signal]) })])
+  } finally {
+    // A timer that is left would keep the process.
+    over.abort()
+  }
 }

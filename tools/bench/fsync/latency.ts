@@ -55,7 +55,7 @@ export class Latencies {
     let bucket = 0
     while ((seen += this.#counts[bucket]!) < rank) bucket++
     // The middle of the bucket, in the measure in which buckets are equal.
-    return rounded(2 ** ((bucket + 0.5) / BUCKETS_PER_OCTAVE) / 1000, 4)
+    return Number((2 ** ((bucket + 0.5) / BUCKETS_PER_OCTAVE) / 1000).toPrecision(4))
   }
 
   /** The same in wide buckets, so many an octave, from the first that holds something to the last; for a picture. */

@@ -63,8 +63,8 @@ export function plotsOf(report: FsyncReport): NamedPlot[] {
       }),
     )
     plot('latency', 'Latency of a commit', 'milliseconds (solid: p50, dashed: p99)', [
-      ...seriesOf(here, ({ latency }) => latency.medianMs, { suffix: ' p50' }),
-      ...seriesOf(here, ({ latency }) => latency.p99Ms, { suffix: ' p99', dash: DASH }),
+      ...seriesOf(here, ({ latency }) => latency?.medianMs, { suffix: ' p50' }),
+      ...seriesOf(here, ({ latency }) => latency?.p99Ms, { suffix: ' p99', dash: DASH }),
     ])
     plot(
       'syncs',

@@ -29,8 +29,8 @@ export interface ProofRunOptions {
 }
 
 const LOADS = [
-  { committers: 1, transactions: 24 },
-  { committers: 16, transactions: 160 },
+  { committers: 1, transactions: 5 },
+  { committers: 16, transactions: 32 },
 ] as const
 
 export async function runProof(options: ProofRunOptions): Promise<ProvenRun[]> {

@@ -82,7 +82,22 @@ async function traceRuns(
   const child = spawn(
     'env',
     [
-      ...['-u', 'NODE_OPTIONS', strace, '-f', '-qq', '-e', 'trace=fdatasync,fsync', '-e', 'signal=none', '-o', trace],
+      // -I 2: told to end, it ends, and the traced process with it; with -o it would not.
+      ...[
+        '-u',
+        'NODE_OPTIONS',
+        strace,
+        '-I',
+        '2',
+        '-f',
+        '-qq',
+        '-e',
+        'trace=fdatasync,fsync',
+        '-e',
+        'signal=none',
+        '-o',
+        trace,
+      ],
       ...[process.execPath, CHILD, directory, String(rowBytes), modes.join(',')],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], signal },
@@ -90,10 +105,11 @@ async function traceRuns(
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
+  let failure: Error | undefined
+  child.on('error', (error) => (failure = error))
+  // Stopped or not, it is gone when this ends, and so is all that it has open.
+  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  if (failure !== undefined) throw failure
   if (code !== 0) {
     const refusal = /^(?:env|\S*strace): (.*)$/m.exec(output.stderr)?.[1]
     if (refusal !== undefined && output.stdout === '') return `strace cannot trace here: ${refusal}`

@@ -35,7 +35,11 @@ export interface CellSummary extends CellPlace {
   readonly syncs: number
   /** Transactions a second. */
   readonly throughput: Spread
-  readonly latency: { readonly medianMs: number; readonly p99Ms: number }
+  /**
+   * Null when fewer transactions ended in the windows than there are committers: those that ended are then the ones that
+   * had to wait least, and their latency would flatter the mode.
+   */
+  readonly latency: { readonly medianMs: number; readonly p99Ms: number } | null
   readonly syncsPerTransaction: number
   readonly syncsPerSecond: number
   /** Syncs a second over those that the device can do, one after another and so much slower. Null without syncs. */
@@ -101,7 +105,10 @@ export function summarize(measured: readonly MeasuredCell[], limitPerSecond: num
       transactions,
       syncs,
       throughput,
-      latency: { medianMs: latencies.percentileMs(0.5), p99Ms: latencies.percentileMs(0.99) },
+      latency:
+        latencies.count < Math.min(place.committers, transactions / results.length) * results.length
+          ? null
+          : { medianMs: latencies.percentileMs(0.5), p99Ms: latencies.percentileMs(0.99) },
       syncsPerTransaction: rounded(syncs / transactions, 4),
       syncsPerSecond: rounded(syncsPerSecond, 1),
       shareOfLimit: syncs === 0 ? null : rounded(syncsPerSecond / limitWithDelay(limitPerSecond, place.delayUs), 3),
