@@ -97,7 +97,7 @@ t.test('G4 G5 G7: interactive transactions, several numbers of clients, several 
 function checkPoint(t: Test, point: BladesReport['points'][number]): void {
   const state = { fans: String(RUNS), rowsRead: RUNS, rowsUnexpected: 0, rowsOfStatistics: RUNS }
   t.match(point, { runs: RUNS, problems: [], final: { primary: state, replica: state }, foundAfterTimeout: 0 })
-  const { queries, retries, delay, syncs } = point
+  const { queries, retries, delay, syncs, cpu } = point
   t.equal(queries.run!.count, RUNS)
   t.equal(queries.transaction!.count, RUNS)
   const causes = Object.values(retries.byCause)
@@ -120,6 +120,9 @@ function checkPoint(t: Test, point: BladesReport['points'][number]): void {
   t.ok(point.seconds >= point.commitSeconds)
   t.ok(syncs.primary > 0 && syncs.primary <= RUNS + retries.total + 5, 'no more than a sync for each transaction')
   t.ok(syncs.replica > 0)
+  const { primarySeconds, replicaSeconds, loadSeconds, shareOfMachine } = cpu
+  for (const seconds of [primarySeconds, replicaSeconds, loadSeconds]) t.ok(seconds > 0)
+  t.ok(shareOfMachine > 0 && shareOfMachine < 2, 'nobody has more processor time than there is')
 }
 
 t.test('a run that is stopped ends its servers and its load, says so, and leaves nothing', async (t) => {

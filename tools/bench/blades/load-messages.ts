@@ -29,5 +29,7 @@ export type FromLoad =
       readonly tally: TallyState
       /** When the last commit was acknowledged, on the clock of `process.hrtime`, which the processes of a machine share. */
       readonly lastCommitNs: bigint
+      /** Processor time since it was told to go. */
+      readonly cpuSeconds: number
     }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }

@@ -22,6 +22,7 @@ let clients: readonly LoadClient[] = []
 let sweepMs = 0
 let running = 0
 let lastRunMs = 0
+let cpuBefore = process.cpuUsage()
 
 process.on('message', (message: ToLoad) => {
   if (message.type === 'connect') {
@@ -73,6 +74,7 @@ async function connect(share: LoadShare): Promise<void> {
 }
 
 function go(): void {
+  cpuBefore = process.cpuUsage()
   running = clients.length
   setInterval(() => {
     tell({ type: 'progress', runs: tally.runs })
@@ -86,7 +88,13 @@ function go(): void {
 
 function done(): void {
   const sinceLastRunNs = BigInt(Math.round((performance.now() - lastRunMs) * 1e6))
-  tell({ type: 'done', tally: tally.state, lastCommitNs: process.hrtime.bigint() - sinceLastRunNs })
+  const { user, system } = process.cpuUsage(cpuBefore)
+  tell({
+    type: 'done',
+    tally: tally.state,
+    lastCommitNs: process.hrtime.bigint() - sinceLastRunNs,
+    cpuSeconds: (user + system) / 1e6,
+  })
   for (const client of clients) client.close()
 }
 

@@ -33,11 +33,14 @@ export interface LoadResult {
   readonly tally: Tally
   /** Of the last acknowledged commit, on the clock of `process.hrtime`. */
   readonly lastCommitNs: bigint
+  /** Processor time of all load processes. */
+  readonly cpuSeconds: number
 }
 
 interface Part {
   readonly tally: TallyState
   readonly lastCommitNs: bigint
+  readonly cpuSeconds: number
 }
 
 export class Load {
@@ -89,7 +92,8 @@ export class Load {
     for (const part of parts) tally.merge(part.tally)
     const lastCommitNs = parts.map((part) => part.lastCommitNs).reduce((left, right) => (left > right ? left : right))
     assert.equal(tally.runs, this.#options.runs, 'every run was made, once')
-    return { tally, lastCommitNs }
+    const cpuSeconds = parts.reduce((sum, part) => sum + part.cpuSeconds, 0)
+    return { tally, lastCommitNs, cpuSeconds }
   }
 
   /** Ends the processes. Safe to call again. */

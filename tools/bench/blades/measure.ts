@@ -11,6 +11,7 @@
 import { ReplogError, isReplogError } from '../../../core/errors.js'
 import { DEFAULT_CATALOG_NAME } from '../../../ddl/identifiers.js'
 import type { Terminal } from '../../terminal.js'
+import { thisMachine } from '../machine.js'
 import { rounded } from '../samples.js'
 import { APPLIED_POLL_MS, untilApplied } from './applied.js'
 import { CREATE_TABLES, type Form } from './blades-set.js'
@@ -19,6 +20,7 @@ import { type FinalStates, finalStateOf, problemsOf } from './final-state.js'
 import { Load, type LoadResult } from './load.js'
 import type { PointReport } from './report.js'
 import { ServerPair } from './server-pair.js'
+import { cpuReport, syncReport, usageOf } from './usage.js'
 
 export interface PointOptions {
   /** New; both servers keep their data in it. */
@@ -58,7 +60,6 @@ export async function measurePoint(options: PointOptions): Promise<PointReport> 
 
 async function measure(pair: ServerPair, options: PointOptions, signal: AbortSignal): Promise<PointReport> {
   const { clients, runs, form, loadProcesses, timeoutMs, onPhase } = options
-  const syncsBefore = await syncsOf(pair)
   const load = await Load.connect({
     url: pair.sessionUrl(DEFAULT_CATALOG_NAME),
     clients,
@@ -75,12 +76,13 @@ async function measure(pair: ServerPair, options: PointOptions, signal: AbortSig
     },
   })
   try {
-    const timed = await runLoad(load, pair, options, signal)
-    const syncsAfter = await syncsOf(pair)
+    const before = await usageOf(pair)
+    const { tally, cpuSeconds, startNs, lastCommitNs, appliedNs, delay } = await runLoad(load, pair, options, signal)
+    const after = await usageOf(pair)
     await load.stop()
-    const { tally, startNs, lastCommitNs, appliedNs, delay } = timed
     const final = await finalStates(pair, options, signal)
     const seconds = Number(appliedNs - startNs) / 1e9
+    const { processors } = thisMachine()
     return {
       clients,
       runs: tally.runs,
@@ -94,11 +96,8 @@ async function measure(pair: ServerPair, options: PointOptions, signal: AbortSig
       retries: { total: Object.values(tally.retries).reduce((sum, one) => sum + one, 0), byCause: tally.retries },
       queries: tally.summaries(),
       delay,
-      syncs: {
-        primary: syncsAfter.primary - syncsBefore.primary,
-        replica: syncsAfter.replica - syncsBefore.replica,
-        primaryPerRun: rounded((syncsAfter.primary - syncsBefore.primary) / runs, 4),
-      },
+      syncs: syncReport(before, after, runs),
+      cpu: cpuReport(before, after, cpuSeconds, { seconds, processors }),
       final,
       problems: problemsOf(final, runs),
     }
@@ -133,9 +132,4 @@ async function finalStates(pair: ServerPair, options: PointOptions, signal: Abor
       onPhase(`${clients} clients: reading the ${server}`, rows, runs)
     })
   return { primary: await read('primary'), replica: await read('replica') }
-}
-
-async function syncsOf({ primary, replica }: ServerPair): Promise<{ primary: number; replica: number }> {
-  const [one, other] = await Promise.all([primary.status(), replica.status()])
-  return { primary: one.store.syncs, replica: other.store.syncs }
 }

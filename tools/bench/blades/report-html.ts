@@ -29,6 +29,8 @@ export function reportHtml(report: BladesReport): string {
     ...plotsOf(report).map(({ name, svg }) => `<figure id="${escaped(name)}">${svg}</figure>`),
     '<h2>Queries</h2>',
     table(tables.queries),
+    '<h2>What it took of the machine</h2>',
+    table(tables.usage),
     `<ul>${resultLines(report)
       .map((line) => `<li>${escaped(line)}</li>`)
       .join('')}</ul>`,

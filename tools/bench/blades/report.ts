@@ -6,6 +6,7 @@ import type { Form } from './blades-set.js'
 import type { DelaySummary } from './delay-samples.js'
 import type { FinalStates } from './final-state.js'
 import type { QuerySummaries } from './tally.js'
+import type { CpuReport, SyncReport } from './usage.js'
 
 /** With one number of clients. */
 export interface PointReport {
@@ -26,7 +27,8 @@ export interface PointReport {
   readonly retries: { readonly total: number; readonly byCause: Readonly<Record<string, number>> }
   readonly queries: QuerySummaries
   readonly delay: DelaySummary
-  readonly syncs: { readonly primary: number; readonly replica: number; readonly primaryPerRun: number }
+  readonly syncs: SyncReport
+  readonly cpu: CpuReport
   readonly final: FinalStates
   /** What is wrong on the servers; empty when the benchmark is valid. */
   readonly problems: readonly string[]
@@ -56,21 +58,23 @@ const POINT_HEADING = [
   'runs/s',
   'total',
   'retries',
-  'syncs/run',
   'delay p50 ms',
   'delay p99 ms',
   'delay max ms',
   'applied after ms',
 ] as const
+const USAGE_HEADING = ['clients', 'syncs/run', 'primary cpu s', 'replica cpu s', 'load cpu s', 'of machine'] as const
 const QUERY_HEADING = ['clients', 'query', 'count', 'min ms', 'avg ms', 'p50 ms', 'p99 ms', 'max ms'] as const
 
-/** Both tables, with their headings first. */
+/** Each table with its heading first. */
 export function tablesOf({ points }: BladesReport): {
   readonly points: readonly (readonly string[])[]
+  readonly usage: readonly (readonly string[])[]
   readonly queries: readonly (readonly string[])[]
 } {
   return {
     points: [POINT_HEADING, ...points.map(pointRow)],
+    usage: [USAGE_HEADING, ...points.map(usageRow)],
     queries: [QUERY_HEADING, ...points.flatMap(queryRows)],
   }
 }
@@ -99,22 +103,32 @@ export function resultLines({ percentileErrorShare, points }: BladesReport): str
 }
 
 export function reportText(report: BladesReport): string {
-  const { points, queries } = tablesOf(report)
-  const parts = [settingsLine(report), '', alignedTable(points), '', alignedTable(queries), '', ...resultLines(report)]
-  return parts.join('\n')
+  const { points, queries, usage } = tablesOf(report)
+  const tables = [points, queries, usage].flatMap((table) => [alignedTable(table), ''])
+  return [settingsLine(report), '', ...tables, ...resultLines(report)].join('\n')
 }
 
-function pointRow({ clients, runsPerSecond, seconds, retries, syncs, delay, appliedAfterMs }: PointReport): string[] {
+function pointRow({ clients, runsPerSecond, seconds, retries, delay, appliedAfterMs }: PointReport): string[] {
   return [
     formatCount(clients),
     formatCount(runsPerSecond),
     formatSeconds(seconds),
     formatCount(retries.total),
-    String(syncs.primaryPerRun),
     String(delay.p50Ms),
     String(delay.p99Ms),
     String(delay.maxMs),
     String(appliedAfterMs),
+  ]
+}
+
+function usageRow({ clients, syncs, cpu }: PointReport): string[] {
+  return [
+    formatCount(clients),
+    String(syncs.primaryPerRun),
+    String(cpu.primarySeconds),
+    String(cpu.replicaSeconds),
+    String(cpu.loadSeconds),
+    `${Math.round(cpu.shareOfMachine * 100)} %`,
   ]
 }
 
