@@ -101,6 +101,11 @@ const FAKE_TREES: readonly { rule: string; files: Record<string, string>; violat
     violation: /commander, which belongs/,
   },
   {
+    rule: 'd3 stays in the file that plots',
+    files: { 'tools/bench/fsync/a.ts': `import { scaleLog } from 'd3-scale'` },
+    violation: /d3-scale, which belongs in tools\/bench\/plot\.ts/,
+  },
+  {
     rule: 'every package has a place',
     files: { 'log/a.ts': `import 'left-pad'` },
     violation: /left-pad, which has no place/,

@@ -55,9 +55,9 @@ export interface Histogram {
   readonly series: readonly { readonly name: string; readonly color: string; readonly bars: readonly Bar[] }[]
 }
 
-const WIDTH = 760
+const WIDTH = 790
 const HEIGHT = 420
-const MARGIN = { top: 44, right: 150, bottom: 56, left: 76 }
+const MARGIN = { top: 44, right: 180, bottom: 56, left: 76 }
 const PLOT_WIDTH = WIDTH - MARGIN.left - MARGIN.right
 const PLOT_HEIGHT = HEIGHT - MARGIN.top - MARGIN.bottom
 const LEGEND_LINE = 20
