@@ -212,17 +212,14 @@ t.test('a commit that fails ends its cell with that fault, whoever else is under
 
 t.test('without --keep nothing stays, and --json alone prints the result', async (t) => {
   const scratch = scratchDirectory(t)
-  const few = ['--transactions', '3', '--committers', '2', '--repetitions', '2', '--modes', 'batch,nolog']
+  const few = ['--transactions', '3', '--committers', '2', '--repetitions', '2', '--modes', 'nolog']
   const ran = await replog('bench', 'fsync', ...few, '--fsync-delay-us', '0', '--dir', join(scratch, 'new'), '--json')
   t.equal(ran.code, 0, ran.stderr)
   const report = JSON.parse(ran.stdout) as FsyncReport
-  t.same(report.settings.modes, ['batch', 'nolog'])
+  t.same(report.settings.modes, ['nolog'])
   t.same(
     report.cells.map(({ mode, committers, rowBytes, transactions }) => ({ mode, committers, rowBytes, transactions })),
-    [
-      { mode: 'batch', committers: 2, rowBytes: 100, transactions: 6 },
-      { mode: 'nolog', committers: 2, rowBytes: 100, transactions: 6 },
-    ],
+    [{ mode: 'nolog', committers: 2, rowBytes: 100, transactions: 6 }],
     'the rest is the quick profile',
   )
   t.same(readdirSync(join(scratch, 'new')), [])
@@ -231,7 +228,7 @@ t.test('without --keep nothing stays, and --json alone prints the result', async
 t.test('every flag reads its environment variable; REPLOG_JSON=1 prints', async (t) => {
   const scratch = scratchDirectory(t)
   const environment = {
-    REPLOG_MODES: '2pc',
+    REPLOG_MODES: 'file',
     REPLOG_TRANSACTIONS: '2',
     REPLOG_COMMITTERS: '1',
     REPLOG_REPETITIONS: '1',
@@ -247,7 +244,7 @@ t.test('every flag reads its environment variable; REPLOG_JSON=1 prints', async 
   const ran = await replog('bench', 'fsync')
   t.equal(ran.code, 0, ran.stderr)
   const report = JSON.parse(ran.stdout) as FsyncReport
-  t.match(report.cells, [{ mode: '2pc', committers: 1, rowBytes: 40, transactions: 2, syncs: 6, ratioToBatch: null }])
+  t.match(report.cells, [{ mode: 'file', committers: 1, rowBytes: 40, transactions: 2, syncs: 4, ratioToBatch: null }])
   t.same(report.gains, [], 'without batch there is nothing to compare')
   t.notOk(existsSync('1'), 'no file of that name is made')
 })
