@@ -11,6 +11,7 @@ import t, { type Test } from 'tap'
 import { userIdsOf } from '../../tools/bench/blades/blades-set.js'
 import { type FinalState, problemsOf } from '../../tools/bench/blades/final-state.js'
 import { openFilesNeeded, requireOpenFiles } from '../../tools/bench/blades/open-files.js'
+import { highest } from '../../tools/bench/blades/plots.js'
 import { ERROR_SHARE, QueryTimes } from '../../tools/bench/blades/query-times.js'
 import type { BladesReport } from '../../tools/bench/blades/report.js'
 import { Tally } from '../../tools/bench/blades/tally.js'
@@ -204,6 +205,15 @@ t.test(
     )
   },
 )
+
+t.test('a plot shows the highest delay of each stretch of time, and of few samples all', async (t) => {
+  const points = Array.from({ length: 1001 }, (_, at) => ({ x: at, y: at === 777 ? 50 : at % 7 }))
+  t.same(highest(points.slice(0, 10), 10), points.slice(0, 10))
+  const few = highest(points, 10)
+  t.equal(few.length, 10)
+  t.ok(few.some(({ x, y }) => x === 777 && y === 50))
+  t.same(highest([]), [])
+})
 
 t.test('tallies of several load processes are added up', async (t) => {
   const [one, other, all] = [new Tally(), new Tally(), new Tally()]

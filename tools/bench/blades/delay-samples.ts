@@ -70,8 +70,10 @@ export class DelaySamples {
     this.#stop.abort()
     await this.#sampling
     await this.#take()
-    const lasts = this.#samples.map(({ lastMs }) => lastMs).sort((left, right) => left - right)
-    const at = (share: number): number => lasts[Math.floor(share * (lasts.length - 1))]!
+    // Until the first acknowledgement there is none, which reads as 0.
+    const lasts = this.#samples.map(({ lastMs }) => lastMs).filter((lastMs) => lastMs > 0)
+    lasts.sort((left, right) => left - right)
+    const at = (share: number): number => lasts[Math.floor(share * (lasts.length - 1))] ?? 0
     return {
       p50Ms: at(0.5),
       p99Ms: at(0.99),

@@ -1,5 +1,5 @@
 /** Which plots a report of rotating blades has: throughput and times by the number of clients, the delay over time. */
-import { type Series, linePlot } from '../plot.js'
+import { type Point, type Series, linePlot } from '../plot.js'
 import type { DelaySample } from './delay-samples.js'
 import type { BladesReport, PointReport } from './report.js'
 import type { Query } from './tally.js'
@@ -13,6 +13,8 @@ export interface NamedPlot {
 /** Okabe and Ito's palette, which colour-blind readers can tell apart. */
 const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#6e7781'] as const
 const DASH = '5 4'
+/** A run of an hour has more samples than a plot has room for. */
+const POINTS_MAX = 400
 const QUERIES: readonly Query[] = ['fans', 'isFan', 'transaction']
 
 export function plotsOf({ points, settings }: BladesReport): NamedPlot[] {
@@ -23,7 +25,7 @@ export function plotsOf({ points, settings }: BladesReport): NamedPlot[] {
       svg: linePlot({
         title: 'Rotating blades: throughput, until the replica has applied everything',
         x: clients,
-        y: { label: 'runs / s', scale: 'linear' },
+        y: { label: 'runs / s', scale: 'linear', atLeast: 0 },
         series: [{ name: 'replog', color: COLORS[0], points: byClients(points, (point) => point.runsPerSecond) }],
       }),
     },
@@ -65,15 +67,25 @@ function overTime(
   const series = points.map(({ clients, delay }, at) => ({
     name: `${clients} clients`,
     color: COLORS[at % COLORS.length]!,
-    points: delay.samples.map((sample) => ({ x: sample.atMs / 1000, y: valueOf(sample) })),
+    points: highest(delay.samples.map((sample) => ({ x: sample.atMs / 1000, y: valueOf(sample) }))),
   }))
   const svg = linePlot({
     title: `Rotating blades: ${title}`,
-    x: { label: 'seconds', scale: 'linear' },
-    y: { label, scale: 'linear' },
+    x: { label: 'seconds', scale: 'linear', atLeast: 0 },
+    y: { label, scale: 'linear', atLeast: 0 },
     series,
   })
   return { name, svg }
+}
+
+/** At most so many points: of each stretch of time the highest, since that is what a delay is judged by. */
+export function highest(points: readonly Point[], countMax = POINTS_MAX): Point[] {
+  const perStretch = Math.ceil(points.length / countMax)
+  const kept: Point[] = []
+  for (let at = 0; at < points.length; at += perStretch) {
+    kept.push(points.slice(at, at + perStretch).reduce((top, point) => (point.y > top.y ? point : top)))
+  }
+  return kept
 }
 
 function byClients(points: readonly PointReport[], valueOf: (point: PointReport) => number): Series['points'] {
