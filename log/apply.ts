@@ -15,7 +15,6 @@
 import { ReplogError } from '../core/errors.js'
 import { type CompiledIndex, CompiledTable } from '../ddl/compiled-table.js'
 import { keyText } from '../store/keys.js'
-import type { WriteSet } from '../store/write-set.js'
 import { applyDefinition, indexesToFill } from './apply-definition.js'
 import type { Row } from './codec/column-type.js'
 import type { DefinitionStatement, RowChange, RowChanges, TableMessage, Transaction } from './codec/message.js'
@@ -50,6 +49,12 @@ export function applyTransaction(transaction: Transaction, tables: TableSource, 
     const table = find(after.id, after.version)
     fillIndexes(table, indexIds, rowsWith(committed.rows(after.storageId), effects.writes, table), effects.writes)
   }
+  // Where rows with equal values meet before the build has failed or passed, the later one has the entry.
+  effects.building?.settle(
+    effects.writes,
+    (key, text) => committed.read(key, text),
+    () => undefined,
+  )
   return effects
 }
 
@@ -111,7 +116,7 @@ export function applyRowChange(
     writes.put(afterKey, after!, before)
   }
 
-  for (const index of table.indexes) applyIndex(table, index, beforeRow, beforeKey, afterRow, afterKey, writes)
+  for (const index of table.indexes) applyIndex(table, index, beforeRow, beforeKey, afterRow, afterKey, effects)
 
   const { autoIncrement } = table
   if (autoIncrement !== undefined && afterRow !== undefined) {
@@ -148,12 +153,20 @@ function applyIndex(
   beforeRowKey: Buffer | undefined,
   afterRow: Row | undefined,
   afterRowKey: Buffer | undefined,
-  writes: WriteSet,
+  effects: Effects,
 ): void {
+  const { writes } = effects
   const oldKey = beforeRow && table.indexKey(index, beforeRow, beforeRowKey!)
   const newKey = afterRow && table.indexKey(index, afterRow, afterRowKey!)
   const oldPayload = beforeRow && table.indexPayload(index, beforeRow, beforeRowKey!)
   const newPayload = afterRow && table.indexPayload(index, afterRow, afterRowKey!)
+  if (index.message.building && index.message.unique) {
+    const isUnchanged = oldKey !== undefined && newKey?.equals(oldKey) === true && newPayload!.equals(oldPayload!)
+    if (isUnchanged) return
+    if (oldKey !== undefined) effects.buildingEntries.remove(oldKey, oldPayload!)
+    if (newKey !== undefined) effects.buildingEntries.add(newKey, newPayload!)
+    return
+  }
   if (oldKey !== undefined && newKey !== undefined && oldKey.equals(newKey)) {
     if (!oldPayload!.equals(newPayload!)) writes.put(newKey, newPayload!, oldPayload)
     return

@@ -2,7 +2,7 @@
 
 /** The rows as they were before the transaction. */
 export interface CommittedRows {
-  /** The row under a key. */
+  /** A row, or an entry of an index that is being built. */
   read(key: Buffer, text: string): Buffer | undefined
   /** All rows of a storage; asked for those of `storagesToRead` only. */
   rows(storageId: number): Iterable<StoredRow>

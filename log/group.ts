@@ -16,6 +16,8 @@ export class Group {
   readonly waiters: CommitWaiter[] = []
   readonly statistics = new ChangedStatistics()
   changesDefinitions = false
+  /** Keys of node-local writes that are known before the store has them. */
+  readonly localTexts: string[] = []
   /** Position after the group; undefined while it holds no transaction. */
   position: Position | undefined
 

@@ -12,9 +12,11 @@
  * puts the entries into the open group it takes the newest value of each row. What it puts is what the rows are at that
  * place between two transactions.
  *
- * Two transactions that do not see the entries of each other, or of the rows that the first pass has not reached, may
- * give equal values to a unique index while the first pass runs. `validating` is a new version of the table: who began
- * before cannot commit any more, and who begins after sees all entries. So the second pass finds every pair that there is.
+ * In a unique index a row that comes under a key which is another's is refused on a primary, and a row never takes away an
+ * entry that is another's (`building-entries.ts`). So of the rows that were seen or changed each has its entry, and two with
+ * equal values are found when the second of them is seen. On a replica, whose job stands elsewhere, rows may meet that never
+ * met on the primary, and one of them lose its entry. `validating` says that no rows with equal values are left and none can
+ * come any more; the second pass makes the entries that are missing.
  *
  * Invariants:
  * - an index is read by nobody until a message in the log says that it is built;
@@ -27,7 +29,7 @@ import { jobKey, jobPrefix, keyBytes, keyText, parseJobKey, prefixRange } from '
 import { WriteSet } from '../store/write-set.js'
 import { BUILD_JOB, type BuildJob, type BuildPass, decodeBuildJob, encodeBuildJob } from './build-job.js'
 import { duplicateIn } from './fill-indexes.js'
-import { indexJobId, parseIndexJobId } from './purge-job.js'
+import { PURGE_CATALOG_JOB, indexJobId, parseIndexJobId } from './purge-job.js'
 import { SnapshotView } from './read-view.js'
 import type { ReplicatedState } from './replicated-state.js'
 
@@ -166,6 +168,7 @@ export class IndexBuilder {
   async #advance(key: Buffer): Promise<boolean> {
     const build = this.#open(key)
     if (build === undefined) {
+      await this.#forgetOrphan(key)
       for (const waiter of this.#takeWaiters(parseJobKey(key).id)) waiter.resolve()
       return false
     }
@@ -194,9 +197,25 @@ export class IndexBuilder {
     if (job === undefined) return undefined
     const { storageId, indexId } = parseIndexJobId(parseJobKey(key).id)
     const table = this.#state.dictionary.tableById(this.#state.readNewest, job.tableId)
-    const index = table?.indexes.find(({ message }) => message.id === indexId)
-    if (table?.storageId !== storageId || index?.message.building !== true) return undefined
+    if (table === undefined || this.#isLeaving(table)) return undefined
+    const index = table.indexes.find(({ message }) => message.id === indexId)
+    if (table.storageId !== storageId || index?.message.building !== true) return undefined
     return { key, storageId, indexId, table, index, job }
+  }
+
+  /** Whether its catalog was dropped: then the purge ends the job. */
+  #isLeaving({ message }: CompiledTable): boolean {
+    const purge = jobKey(PURGE_CATALOG_JOB, BigInt(message.catalogId))
+    return this.#state.readNewest(purge, keyText(purge)) !== undefined
+  }
+
+  /** A job whose table is gone has nothing to do and nobody who would delete it. */
+  async #forgetOrphan(key: Buffer): Promise<void> {
+    const job = this.#readJob(key)
+    if (job === undefined || this.#state.dictionary.tableById(this.#state.readNewest, job.tableId) !== undefined) return
+    const writes = new WriteSet()
+    writes.delete(key)
+    await this.#state.appendLocal(writes)
   }
 
   #readJob(key: Buffer): BuildJob | undefined {
@@ -231,16 +250,18 @@ export class IndexBuilder {
         const newest = state.versions.changedSince(text, snapshot) ? state.readNewest(last, text) : value
         if (newest === undefined) continue
         const error = this.#putEntry(build, last, newest, writes)
-        if (error !== undefined && this.#leader !== undefined) {
+        if (error === undefined) continue
+        if (this.#leader !== undefined) {
           await this.#leader.fail(job.tableId, build.indexId, error)
           return false
         }
+        if (job.pass === 'second') throw diverged(error)
       }
       const isLast = rest === undefined
       const pass = isLast ? (job.pass === 'first' ? 'first done' : 'done') : job.pass
       const rows = job.rows + entries.length
       writes.put(key, encodeBuildJob({ ...job, pass, rows, last: isLast ? undefined : last }))
-      written = state.appendLocal(writes)
+      written = state.appendLocal(writes, { isRead: true })
     } finally {
       state.versions.close(snapshot)
     }
@@ -264,6 +285,12 @@ export class IndexBuilder {
     this.#waiters.delete(id)
     return waiters
   }
+}
+
+function diverged(cause: Error): ReplogError {
+  return new ReplogError('DIVERGED', `${cause.message}, though the primary found none; clone this replica anew`, {
+    cause,
+  })
 }
 
 function ownValue(writes: WriteSet, key: Buffer): Buffer | undefined {

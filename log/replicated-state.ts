@@ -99,6 +99,8 @@ export class ReplicatedState {
   #headLogBytes: bigint
   #durableLogBytes: bigint
   #definitionLsn: Lsn
+  /** Of node-local writes that are asked for, until the store has them. */
+  readonly #localValues = new Map<string, { readonly value: Buffer | undefined; readonly group: Group }>()
   #open = new Group()
   #inFlight: Group | undefined
   #flushScheduled = false
@@ -202,6 +204,10 @@ export class ReplicatedState {
 
   /** Reads the newest state in commit order, durable or not: for the lane and the applier only. */
   readonly readNewest: ReadKey = (key, text) => {
+    if (this.#localValues.size > 0) {
+      const local = this.#localValues.get(text)
+      if (local !== undefined) return local.value
+    }
     const recent = this.versions.newest(text)
     return recent === undefined ? this.store.get(key) : recent.value
   }
@@ -242,6 +248,7 @@ export class ReplicatedState {
       effects.writes.put(idempotencyKey(catalogId, key), encodeStoredOutcome(position, outcome))
     }
     this.versions.record(lsn, effects.writes)
+    if (this.#localValues.size > 0) for (const text of effects.writes.texts) this.#localValues.delete(text)
     this.statistics.count(effects, transaction.catalogId, group.statistics)
 
     // Keys of the log and counters have one version each, so they are not recorded for snapshots.
@@ -282,11 +289,15 @@ export class ReplicatedState {
     return durable
   }
 
-  /** Node-local writes (jobs) in the next group; they are in no log. */
-  appendLocal(writes: WriteSet): Promise<void> {
+  /**
+   * Node-local writes (jobs) in the next group; they are in no log. `isRead`: the lane or the applier asks for the keys, so
+   * that they are known here before the store has them.
+   */
+  appendLocal(writes: WriteSet, { isRead = false } = {}): Promise<void> {
     this.assertOpen()
     this.store.assertWritable()
     const group = this.#open
+    if (isRead) this.#overlay(writes, group)
     ;(group.batch ??= this.store.group()).add(writes)
     this.#scheduleFlush()
     return new Promise((resolve, reject) => {
@@ -295,6 +306,15 @@ export class ReplicatedState {
         else reject(error)
       })
     })
+  }
+
+  #overlay({ texts, afters }: WriteSet, group: Group): void {
+    for (const [ordinal, text] of texts.entries()) {
+      const value = afters[ordinal]
+      this.#localValues.set(text, { value, group })
+      this.versions.overwriteNewest(text, value)
+      group.localTexts.push(text)
+    }
   }
 
   /**
@@ -378,6 +398,9 @@ export class ReplicatedState {
 
   #committed(group: Group, logBytes: bigint): void {
     this.#inFlight = undefined
+    for (const text of group.localTexts) {
+      if (this.#localValues.get(text)?.group === group) this.#localValues.delete(text)
+    }
     if (group.position !== undefined) {
       assert(group.position.lsn > this.#durable.lsn, 'the durable position moves forwards')
       this.#durable = group.position

@@ -158,6 +158,7 @@ export class CommitLane {
       else reads.validateWrites(versions, head.lsn, body.effects.writes.texts)
       try {
         body.runDeferred(this.#state.readNewest)
+        body.settleBuilding(this.#state.readNewest)
         this.#requireRoom(body)
       } catch (error) {
         // As for a one-shot transaction: the refusal may rest on rows that are not durable yet.
@@ -235,6 +236,7 @@ export class CommitLane {
       }
       result = oneShot.execute(body)
       if (body.hasForeignKeys) body.foreignKeys.requireTargets()
+      body.settleBuilding(state.readNewest)
       this.#requireRoom(body)
       if (idempotencyKey !== undefined) outcome = oneShot.encode(result)
     } catch (error) {

@@ -32,6 +32,7 @@ import type { BodyContext } from './body-context.js'
 import { Definitions } from './definitions.js'
 import { ForeignKeys } from './foreign-keys.js'
 import type { CheckInput, InsertInput, KeyInput, UpdateInput } from './statement.js'
+import { isObject } from './statement-form.js'
 import { type DeferredUpdate, DeferredUpdates } from './deferred-updates.js'
 import { equalValues } from './equal-values.js'
 
@@ -44,6 +45,7 @@ export interface BodyMark {
   readonly rows: number
   readonly bytes: number
   readonly definitions: number
+  readonly building: number
   readonly autoIncrement: ReadonlyMap<number, bigint> | undefined
   readonly deferred: number
   readonly foreignKeys: { readonly referring: number; readonly abandoned: number }
@@ -104,6 +106,9 @@ export class TransactionBody {
       peek: (key, text) => this.peek(key, text),
       noteExisting: (text) => {
         if (this.effects.writes.lastIndexOf(text) < 0) this.#context.noteExisting?.(text)
+      },
+      noteAbsent: (key, text) => {
+        this.read(key, text)
       },
       isOneShot: this.#context.peek === undefined,
     })
@@ -244,6 +249,7 @@ export class TransactionBody {
 
   /** @throws ReplogError CHECK_FAILED when the row is not as stated */
   check(input: CheckInput): void {
+    requireCondition(input)
     const table = this.table(input.table)
     const key = table.rowKey(table.keyRow(input.key))
     const bytes = this.#readRow(key, keyText(key))
@@ -318,6 +324,14 @@ export class TransactionBody {
     for (const [text, update] of this.deferred.ofTable(table.id)) this.#materialize(text, update)
   }
 
+  /** For a scan, before each page. @throws ReplogError SCHEMA_CHANGED when this transaction itself has altered the table */
+  requireUnaltered({ id, version, message }: CompiledTable): void {
+    if (this.effects.definitions === undefined) return
+    if (this.#context.state.dictionary.tableById(this.peek, id)?.version === version) return
+    const name = JSON.stringify(message.name)
+    throw new ReplogError('SCHEMA_CHANGED', `this transaction altered table ${name} since the scan began; scan again`)
+  }
+
   /** In the lane: runs the deferred additions on the newest rows. @throws ReplogError CONFLICT when a row is gone */
   runDeferred(readNewest: ReadKey): void {
     for (const [text, { table, key, assignments }] of this.deferred.take()) {
@@ -332,6 +346,19 @@ export class TransactionBody {
     }
   }
 
+  /**
+   * In the lane: what becomes of the entries of unique indexes that are being built.
+   * @throws ReplogError CONFLICT when another row has got an entry since this transaction looked
+   */
+  settleBuilding(readNewest: ReadKey): void {
+    this.effects.building?.settle(this.effects.writes, readNewest, () => {
+      throw new ReplogError(
+        'CONFLICT',
+        'an index that is being built has found another row with values that this one brings; run it again',
+      )
+    })
+  }
+
   /** Where the body stands now: a note of constant size. */
   mark(): BodyMark {
     const { writes, definitions, autoIncrement } = this.effects
@@ -342,6 +369,7 @@ export class TransactionBody {
       rows: this.#rows,
       bytes: this.#bytes,
       definitions: definitions?.length ?? 0,
+      building: this.effects.building?.length ?? 0,
       autoIncrement: autoIncrement && new Map(autoIncrement),
       deferred: this.deferred.mark(),
       foreignKeys: this.#foreignKeys?.mark() ?? NO_FOREIGN_KEYS,
@@ -352,6 +380,7 @@ export class TransactionBody {
   undoTo(mark: BodyMark): void {
     const { effects } = this
     effects.writes.truncate(mark.writes)
+    effects.building?.truncate(mark.building)
     this.statements.length = mark.statements
     const last = this.#lastRowChanges()
     if (last !== undefined) last.rows.length = mark.lastRows
@@ -444,7 +473,10 @@ export class TransactionBody {
     if (!table.isUniqueEntry(index, row)) return
     const key = table.indexKey(index, row, rowKey)
     if (beforeRow !== undefined && key.equals(table.indexKey(index, beforeRow, beforeKey!))) return
-    if (this.read(key, keyText(key)) === undefined) return
+    const text = keyText(key)
+    const stored = this.read(key, text)
+    const { building } = this.effects
+    if ((building === undefined ? stored : building.present(text, stored)) === undefined) return
     throw duplicate(table, `unique index ${JSON.stringify(index.message.name)}`, index.ordinals, row)
   }
 
@@ -506,6 +538,13 @@ function withoutBefore(table: CompiledTable, change: RowChange): RowChange {
   if (change.before === undefined || change.beforeRow === undefined) return change
   const { before, ...rest } = change
   return { ...rest, key: table.rows.encodePart(change.beforeRow, table.keyOrdinals), storedBefore: before }
+}
+
+/** @throws ReplogError INVALID_ARGUMENT */
+function requireCondition({ exists, equals }: { readonly exists?: unknown; readonly equals?: unknown }): void {
+  const refuse = (message: string): ReplogError => new ReplogError('INVALID_ARGUMENT', message)
+  if (exists !== undefined && typeof exists !== 'boolean') throw refuse('`exists` of a check is true or false')
+  if (equals !== undefined && !isObject(equals)) throw refuse('`equals` of a check is an object of columns and values')
 }
 
 function duplicate(table: CompiledTable, what: string, ordinals: readonly number[], row: Row): ReplogError {

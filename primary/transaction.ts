@@ -28,6 +28,7 @@ import { checkIdempotencyKey } from './outcome.js'
 import {
   type PointStatementInput,
   type TableChangeInput,
+  checkStatement,
   isTableChange,
   runPointStatement,
   runTableChange,
@@ -243,7 +244,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     while (this.#turns.isTaken) await this.#turns.free()
     const { state } = this.#context
     const text = this.#permitted(() => this.#body.rowText({ table, key }))
-    const timeoutMs = checkTimeout(options.timeoutMs ?? LOCK_WAIT_MS_DEFAULT)
+    const timeoutMs = checkTimeout(options)
     return this.#locking(text, timeoutMs, () => {
       if (state.versions.changedSince(text, this.#snapshot)) this.#moveUp()
       return this.#body.get({ table, key })
@@ -322,6 +323,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
       while (this.#turns.isTaken) await this.#turns.free()
       // What was added to rows meanwhile is seen by the next page, as every other own write is.
       this.#running(() => {
+        this.#body.requireUnaltered(compiled)
         this.#body.materializeDeferred(compiled)
       })
       const page = await pages.next()
@@ -356,6 +358,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
 
   /** Runs a statement in its object form, as it is sent over HTTP. */
   async execute(statement: StatementInput): Promise<StatementResult> {
+    checkStatement(statement)
     if ('getForUpdate' in statement) {
       const { table, key, timeoutMs } = statement.getForUpdate
       return { row: (await this.getForUpdate(table, key, { timeoutMs })) ?? null }
@@ -586,7 +589,8 @@ function checkOptions({ isolation, readOnly, priority }: TransactionOptions): vo
     throw refuse('`priority` is that of another transaction')
 }
 
-function checkTimeout(timeoutMs: unknown): number {
+function checkTimeout(options: { readonly timeoutMs?: unknown } | null): number {
+  const timeoutMs = options?.timeoutMs ?? LOCK_WAIT_MS_DEFAULT
   if (typeof timeoutMs === 'number' && timeoutMs >= 0 && timeoutMs <= 0x7fff_ffff) return timeoutMs
   throw new ReplogError('INVALID_ARGUMENT', '`timeoutMs` is a number of milliseconds, 0 or more')
 }

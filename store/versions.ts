@@ -195,6 +195,17 @@ export class RecentVersions {
     if (this.#bytes > this.#bytesMax) this.#shed()
   }
 
+  /**
+   * A value that was written beside the log, which no reader at a snapshot asks for: of an index that is being built.
+   * Where a change of the key is remembered, it is no longer the newest.
+   */
+  overwriteNewest(text: string, value: Buffer | undefined): void {
+    const key = this.#keys.get(text)
+    if (key === undefined) return
+    this.#bytes += sizeOf(value) - sizeOf(key.value)
+    key.value = value
+  }
+
   /** The newest value when memory has the key (a later one than the store's, or the same); else ask the store. */
   newest(text: string): KnownValue | undefined {
     return this.#keys.get(text)
