@@ -77,12 +77,16 @@ export class DelaySamples {
     return {
       p50Ms: at(0.5),
       p99Ms: at(0.99),
-      worstP99Ms: Math.max(...this.#samples.map(({ p99Ms }) => p99Ms)),
+      worstP99Ms: this.#highest(({ p99Ms }) => p99Ms),
       maxMs: this.#maxMs,
-      maxLagTransactions: Math.max(...this.#samples.map(({ lagTransactions }) => lagTransactions)),
-      maxLagSeconds: Math.max(...this.#samples.map(({ lagSeconds }) => lagSeconds)),
+      maxLagTransactions: this.#highest(({ lagTransactions }) => lagTransactions),
+      maxLagSeconds: this.#highest(({ lagSeconds }) => lagSeconds),
       samples: this.#samples,
     }
+  }
+
+  #highest(of: (sample: DelaySample) => number): number {
+    return this.#samples.reduce((highest, sample) => Math.max(highest, of(sample)), 0)
   }
 
   async #sample(everyMs: number): Promise<void> {
