@@ -28,6 +28,10 @@ export const RENAME_BYTES_MAX = 8 * MIB
 export const ALTER_CHANGES_MAX = 1000
 /** An index on a table of more rows is built by a job after the commit, not inside of the transaction. */
 export const INDEX_BUILD_ROWS_DEFAULT = 10_000
+/** The same for a table whose rows take more than this, because they are all held at once. */
+export const INDEX_BUILD_BYTES_MAX = 16 * MIB
+/** Pause before a background job that met a passing fault, such as a full disk, is tried again, in milliseconds. */
+export const JOB_RETRY_MS = 1000
 /** Rows that an index build job reads for one batch. */
 export const INDEX_BUILD_ROWS_PER_BATCH = 1000
 /** Most columns in one key. */

@@ -7,6 +7,7 @@
 import { ReplogError, isReplogError } from '../core/errors.js'
 import type { ColumnType, JsonValue, Row, Value } from '../log/codec/column-type.js'
 import type { CheckMessage, ColumnMessage, IndexMessage, KeyPartMessage, TableMessage } from '../log/codec/message.js'
+import { encodeTableMessage } from '../log/codec/definition-codec.js'
 import { RowCodec } from '../log/codec/row.js'
 import { TupleCodec } from '../log/codec/tuple.js'
 import { valueCodec } from '../log/codec/type-codecs.js'
@@ -136,10 +137,11 @@ export class CompiledTable {
     return this.message.version
   }
 
-  /** @throws ReplogError NOT_FOUND, naming the nearest column. */
+  /** @throws ReplogError NOT_FOUND, naming the nearest column; INVALID_ARGUMENT when the name is no text */
   column(name: string): CompiledColumn {
     const column = this.#byName.get(name)
     if (column !== undefined) return column
+    requireText(name, 'a column')
     throw new ReplogError(
       'NOT_FOUND',
       `table ${JSON.stringify(this.message.name)} has no column ${JSON.stringify(name)}${nearest(name, this.#byName.keys())}`,
@@ -147,10 +149,11 @@ export class CompiledTable {
     )
   }
 
-  /** @throws ReplogError NOT_FOUND, naming the nearest index. */
+  /** @throws ReplogError NOT_FOUND, naming the nearest index; INVALID_ARGUMENT when the name is no text */
   index(name: string): CompiledIndex {
     const index = this.indexes.find((candidate) => candidate.message.name === name)
     if (index !== undefined) return index
+    requireText(name, 'an index')
     const names = this.indexes.map((candidate) => candidate.message.name)
     throw new ReplogError(
       'NOT_FOUND',
@@ -252,6 +255,22 @@ export class CompiledTable {
   indexKey(index: CompiledIndex, row: readonly Value[], rowKey: Buffer): Buffer {
     const suffix = this.isUniqueEntry(index, row) ? undefined : rowKey.subarray(this.rowPrefix.length)
     return index.tuple.encode(index.prefix, row, index.ordinals, suffix)
+  }
+
+  /** Whether there is an entry for the row: its values may be too long for a key. */
+  hasIndexKey(index: CompiledIndex, row: readonly Value[], rowKey: Buffer): boolean {
+    try {
+      this.indexKey(index, row, rowKey)
+      return true
+    } catch (error) {
+      if (isReplogError(error, 'TOO_LARGE') || isReplogError(error, 'INVALID_VALUE')) return false
+      throw error
+    }
+  }
+
+  /** Whether the two are one version of one definition; a version that was undone may come again as another. */
+  isSameDefinition(other: CompiledTable): boolean {
+    return this === other || encodeTableMessage(this.message).equals(encodeTableMessage(other.message))
   }
 
   /** The payload of the row's entry: the key tuple where the key does not end with it. */
@@ -373,6 +392,10 @@ export function acceptValue(column: CompiledColumn, value: unknown): Value {
       details: { column: column.message.name },
     })
   }
+}
+
+function requireText(name: unknown, what: string): void {
+  if (typeof name !== 'string') throw new ReplogError('INVALID_ARGUMENT', `${what} is named by a text`)
 }
 
 function requireRowObject(input: unknown): void {

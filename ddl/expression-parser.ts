@@ -5,7 +5,8 @@
  * types that can be compared (`comparison-type.ts`), literals that fit the type, the bounds on depth and size. An error
  * says where: `and[1].between[0]: …`.
  *
- * Invariant: an expression made here comes back unchanged from its definition.
+ * Invariant: an expression made here comes back unchanged from its definition. So lists go through `Array.from`, which,
+ * unlike `map`, does not pass over holes.
  */
 import { isReplogError } from '../core/errors.js'
 import { EXPRESSION_DEPTH_MAX, EXPRESSION_NODES_MAX, LIKE_PATTERN_LENGTH_MAX } from '../core/limits.js'
@@ -90,7 +91,9 @@ class ExpressionParser {
     if (!Array.isArray(content) || content.length === 0) {
       throw this.#wrong(at, 'must be a list of at least one expression')
     }
-    return content.map((part: unknown, index) => this.expression(part, `${at}[${index}]`, depth + 1))
+    return Array.from<unknown, Expression>(content, (part, index) =>
+      this.expression(part, `${at}[${index}]`, depth + 1),
+    )
   }
 
   #comparison(operator: ComparisonOperator, content: unknown, at: string): Expression {
@@ -121,7 +124,9 @@ class ExpressionParser {
     this.#count(1 + list.length)
     const column = this.#columnOnly((content as unknown[])[0], `${at}[0]`)
     this.#requireComparable(column, at)
-    const values = list.map((value: unknown, index) => this.#literal(value, column.type, `${at}[1][${index}]`))
+    const values = Array.from<unknown, string>(list, (value, index) =>
+      this.#literal(value, column.type, `${at}[1][${index}]`),
+    )
     return { in: { operand: { columnId: column.id }, values } }
   }
 
@@ -153,7 +158,7 @@ class ExpressionParser {
       throw this.#wrong(at, `must be a list of ${count} operands, each { "column": name } or a literal`)
     }
     this.#count(count)
-    return content.map((operand: unknown, index) => this.#operand(operand, `${at}[${index}]`))
+    return Array.from<unknown, Parsed>(content, (operand, index) => this.#operand(operand, `${at}[${index}]`))
   }
 
   #operand(operand: unknown, at: string): Parsed {

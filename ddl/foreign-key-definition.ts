@@ -148,11 +148,12 @@ function columnsOf(
 ): ColumnMessage[] {
   if (!Array.isArray(names) || names.length === 0) throw invalid(`${what} must name at least one column`)
   const columns = byName(table.columns)
-  const found = names.map((name: unknown) => {
-    const column = typeof name === 'string' ? columns.get(name) : undefined
+  // Not `map`, which passes over holes.
+  const found = Array.from<unknown, ColumnMessage>(names, (name) => {
+    if (typeof name !== 'string') throw invalid(`${what} names a column by something that is not a text`)
+    const column = columns.get(name)
     if (column !== undefined) return column
-    const hint = typeof name === 'string' ? nearest(name, columns.keys()) : ''
-    throw invalid(`${what} names the unknown column ${JSON.stringify(name)}${hint}`)
+    throw invalid(`${what} names the unknown column ${JSON.stringify(name)}${nearest(name, columns.keys())}`)
   })
   if (new Set(found).size !== found.length) throw invalid(`${what} names a column twice`)
   return found

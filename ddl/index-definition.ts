@@ -32,7 +32,8 @@ export function keyPartsOf(
   if (!Array.isArray(parts) || parts.length === 0) throw invalid(`${what} must name at least one column`)
   if (parts.length > KEY_COLUMNS_MAX) throw invalid(`${what} has more than ${KEY_COLUMNS_MAX} columns`)
   const seen = new Set<number>()
-  return (parts as readonly KeyPartDefinition[]).map((part) => {
+  // Not `map`, which passes over holes.
+  return Array.from(parts as readonly KeyPartDefinition[], (part) => {
     const name: unknown = typeof part === 'string' ? part : (part as { column?: unknown } | null)?.column
     if (typeof name !== 'string') {
       throw invalid(`${what}: a column is its name or { "column": name, "descending": true }`)

@@ -156,6 +156,10 @@ function applyIndex(
   effects: Effects,
 ): void {
   const { writes } = effects
+  // A row that no key can hold ends the build of an index when the job sees it; until then it must be possible to mend it.
+  if (index.message.building && beforeRow !== undefined && !table.hasIndexKey(index, beforeRow, beforeRowKey!)) {
+    beforeRow = undefined
+  }
   const oldKey = beforeRow && table.indexKey(index, beforeRow, beforeRowKey!)
   const newKey = afterRow && table.indexKey(index, afterRow, afterRowKey!)
   const oldPayload = beforeRow && table.indexPayload(index, beforeRow, beforeRowKey!)

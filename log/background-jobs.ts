@@ -3,6 +3,9 @@
  *
  * Whoever writes a definition leaves its jobs in the same batch; here they are run, and run again after a crash.
  */
+import { type Clock, systemClock } from '../core/clock.js'
+import { ERROR_CODES, isReplogError } from '../core/errors.js'
+import { JOB_RETRY_MS } from '../core/limits.js'
 import { type BuildLeader, IndexBuilder } from './index-builder.js'
 import { type JobKind, type JobList, countJobs, listJobs } from './job-list.js'
 import { PurgeRunner } from './purge-runner.js'
@@ -20,13 +23,42 @@ export class BackgroundJobs implements JobsView {
   readonly #state: ReplicatedState
   readonly #purges: PurgeRunner
   readonly #builds: IndexBuilder
+  readonly #onError: (error: unknown) => void
+  readonly #clock: Clock
+  #cancelRetry: (() => void) | undefined
+  /** Code of the fault that was reported last; the same is reported once. */
+  #reported: string | undefined
+  #stopped = false
 
   /** `leader` is that of a primary. Nothing runs before `kick`. */
-  constructor(state: ReplicatedState, leader: BuildLeader | undefined, onError: (error: unknown) => void) {
+  constructor(
+    state: ReplicatedState,
+    leader: BuildLeader | undefined,
+    onError: (error: unknown) => void,
+    clock: Clock = systemClock,
+  ) {
     this.#state = state
-    this.#builds = new IndexBuilder(state, leader, onError)
-    this.#purges = new PurgeRunner(state, this.#builds, onError)
+    this.#onError = onError
+    this.#clock = clock
+    const failed = (error: unknown): void => {
+      this.#failed(error)
+    }
+    this.#builds = new IndexBuilder(state, leader, failed)
+    this.#purges = new PurgeRunner(state, this.#builds, failed)
     state.onDefinitionsDurable(() => {
+      this.#reported = undefined
+      this.kick()
+    })
+  }
+
+  /** A fault that passes, such as a full disk, is met by trying again; a damaged key is not. */
+  #failed(error: unknown): void {
+    const code = isReplogError(error) ? error.code : undefined
+    if (code === undefined || code !== this.#reported) this.#onError(error)
+    this.#reported = code
+    if (code === undefined || !ERROR_CODES[code].retryable || this.#stopped || this.#cancelRetry !== undefined) return
+    this.#cancelRetry = this.#clock.after(JOB_RETRY_MS, () => {
+      this.#cancelRetry = undefined
       this.kick()
     })
   }
@@ -62,6 +94,8 @@ export class BackgroundJobs implements JobsView {
 
   /** Resolves when no job is running; jobs that are left go on after the next start. */
   async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelRetry?.()
     await Promise.all([this.#builds.stop(), this.#purges.stop()])
   }
 }

@@ -134,7 +134,14 @@ export class IndexBuilder {
     if (page.entries.length === 0) return
     // The store may show a job before its fsync was acknowledged; the snapshots below must not be older than it.
     await this.#state.whenDurable(this.#state.head.lsn)
-    for (const { key } of page.entries) await this.#build(key)
+    // One that cannot go on does not hold up the others.
+    const failures: unknown[] = []
+    for (const { key } of page.entries) {
+      await this.#build(key).catch((error: unknown) => {
+        failures.push(error)
+      })
+    }
+    if (failures.length > 0) throw failures[0]
   }
 
   async #build(key: Buffer): Promise<void> {
@@ -269,9 +276,10 @@ export class IndexBuilder {
     return true
   }
 
-  /** Adds the entry that a row lacks. @returns what is wrong when another row has it already */
+  /** Adds the entry that a row lacks. @returns what is wrong when another row has it already, or no entry can hold it */
   #putEntry({ table, index }: Build, rowKey: Buffer, value: Buffer, writes: WriteSet): Error | undefined {
     const row = table.rows.decode(value)
+    if (!table.hasIndexKey(index, row, rowKey)) return unfit(table, index)
     const key = table.indexKey(index, row, rowKey)
     const payload = table.indexPayload(index, row, rowKey)
     const present = this.#state.readNewest(key, keyText(key)) ?? ownValue(writes, key)
@@ -285,6 +293,14 @@ export class IndexBuilder {
     this.#waiters.delete(id)
     return waiters
   }
+}
+
+function unfit(table: CompiledTable, index: CompiledIndex): ReplogError {
+  return new ReplogError(
+    'TOO_LARGE',
+    `table ${JSON.stringify(table.message.name)}: the index ${JSON.stringify(index.message.name)} cannot hold every row, ` +
+      `because a row has values that are longer than a key or have no order`,
+  )
 }
 
 function diverged(cause: Error): ReplogError {

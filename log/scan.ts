@@ -38,6 +38,7 @@ interface ScanPlan {
  * @throws ReplogError NOT_FOUND, INVALID_VALUE, INVALID_ARGUMENT
  */
 export function planScan(table: CompiledTable, options: ScanOptions): ScanPlan {
+  requireObject(options, 'the options of a scan are an object')
   const index = options.index === undefined ? undefined : table.readableIndex(options.index)
   const keyPrefix = index?.prefix ?? table.rowPrefix
   const tuple = index?.tuple ?? table.key
@@ -63,6 +64,7 @@ function leadingValues(
   what: string,
 ): Value[] {
   if (input === undefined) return []
+  requireObject(input, `\`${what}\` is an object of column names and values`)
   const given = new Map<number, Value>()
   for (const name of Object.keys(input)) {
     const column = table.column(name)
@@ -83,6 +85,12 @@ function leadingValues(
     )
   }
   return values
+}
+
+function requireObject(value: unknown, message: string): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ReplogError('INVALID_ARGUMENT', message)
+  }
 }
 
 /** Rows of a scan, and the bytes that their images take in the store. */

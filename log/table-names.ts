@@ -53,8 +53,9 @@ export class TableNames {
    * @param asOf the LSN at which the caller reads, `undefined` when it must look itself
    * @throws ReplogError NOT_FOUND, INVALID_ARGUMENT
    */
-  lookup(catalog: CatalogIdentifier, name: string, asOf: Lsn | undefined, read: ReadKey): NamedTable {
-    if (!this.#holdsFor(asOf)) {
+  lookup(catalog: CatalogIdentifier, name: unknown, asOf: Lsn | undefined, read: ReadKey): NamedTable {
+    // What is no text must not be made one to look it up.
+    if (typeof name !== 'string' || !this.#holdsFor(asOf)) {
       const identifier = parseTableName(catalog, name)
       return named(this.#state.dictionary.table(read, identifier), identifier.schema)
     }

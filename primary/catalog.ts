@@ -102,7 +102,8 @@ export class Catalog extends CatalogReader {
       const message = `a one-shot transaction has at most ${statementsMax.value} statements; split it`
       throw quotas.beyond(statementsMax, this.name, message)
     }
-    statements.forEach(checkStatement)
+    // Not `forEach`, which passes over holes.
+    for (const [ordinal, statement] of statements.entries()) checkStatement(statement, ordinal)
     if (options.idempotencyKey !== undefined && statements.some((statement) => 'scan' in statement)) {
       throw new ReplogError(
         'INVALID_ARGUMENT',

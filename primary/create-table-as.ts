@@ -13,6 +13,7 @@ import type { ColumnDefinition, TableDefinition } from '../ddl/table-definition.
 import type { View } from '../log/read-view.js'
 import { planScan, scanPages } from '../log/scan.js'
 import type { CreateTableAsInput, ProjectionInput } from './statement.js'
+import { isObject } from './statement-form.js'
 import type { TransactionBody } from './transaction-body.js'
 
 /** @param view of the transaction itself */
@@ -57,7 +58,11 @@ function projectionOf(source: CompiledTable, columns: readonly ProjectionInput[]
   if (!Array.isArray(columns) || columns.length === 0) {
     throw new ReplogError('INVALID_ARGUMENT', '`createTableAs.columns` lists at least one column of the source')
   }
-  return (columns as readonly ProjectionInput[]).map((one) => {
+  // Not `map`, which passes over holes.
+  return Array.from(columns as readonly ProjectionInput[], (one) => {
+    if (typeof one !== 'string' && !isObject(one)) {
+      throw new ReplogError('INVALID_ARGUMENT', '`createTableAs.columns`: a column is a text or `{ column, as }`')
+    }
     const { column, as } = typeof one === 'string' ? { column: one, as: one } : one
     return { ordinal: source.column(column).ordinal, name: as }
   })

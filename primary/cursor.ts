@@ -131,7 +131,7 @@ export class Cursor {
 
   #openView(): View {
     const { table, view } = this.#source.open()
-    if (table.id === this.#table.id && table.version === this.#table.version) return view
+    if (table.isSameDefinition(this.#table)) return view
     const name = JSON.stringify(this.#table.message.name)
     throw new ReplogError(
       'SCHEMA_CHANGED',

@@ -45,6 +45,7 @@ import type {
   DropTableInput,
   RenameTablesInput,
 } from './statement.js'
+import { isObject } from './statement-form.js'
 
 /** Stands for the id of a table whose definition is still being checked. */
 const PROVISIONAL_TABLE_ID = 0xffff_ffff
@@ -133,7 +134,11 @@ export class Definitions {
     const changes: TableChange[] = []
     const leaving = new Set<string>()
     const coming = new Map<string, TableIdentifier>()
-    for (const { from, to } of tables as RenameTablesInput['tables']) {
+    for (const rename of tables as RenameTablesInput['tables']) {
+      if (!isObject(rename)) {
+        throw new ReplogError('INVALID_ARGUMENT', '`renameTables.tables`: a rename is `{ from, to }`')
+      }
+      const { from, to } = rename
       const before = this.table(from).message
       const target = parseTableName(catalog, to)
       const schema = this.schema(target.schema)

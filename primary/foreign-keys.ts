@@ -34,6 +34,8 @@ export interface ForeignKeyContext {
   peek(key: Buffer, text: string): Buffer | undefined
   /** The key must still exist when the commit has its place. */
   noteExisting(text: string): void
+  /** The key does not exist, which the transaction learns from being refused. */
+  noteAbsent(key: Buffer, text: string): void
   /** True in the lane. */
   readonly isOneShot: boolean
 }
@@ -207,7 +209,10 @@ export class ForeignKeys {
   #exists(target: CompiledTable, { targetColumnIds }: ForeignKeyMessage, values: readonly Value[]): boolean {
     const key = target.uniqueKeyOf(targetColumnIds, values)
     const text = keyText(key)
-    if (this.#context.peek(key, text) === undefined) return false
+    if (this.#context.peek(key, text) === undefined) {
+      this.#context.noteAbsent(key, text)
+      return false
+    }
     this.#context.noteExisting(text)
     return true
   }

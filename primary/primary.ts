@@ -73,7 +73,7 @@ export class Primary {
     this.quotas = new Quotas(limits, this.#clock)
     this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas)
     const leader = indexBuildLeader(state, this.lane, this.#clock)
-    this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined))
+    this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
     state.onDurable((entries) => {
       this.counters.transactions += entries.length
     })

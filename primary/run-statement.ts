@@ -2,13 +2,16 @@
  * Runs a statement by its name. Those that touch single rows or definitions alone run at once; those that look at the rows
  * of a whole table take their time; scans and locks run elsewhere.
  */
-import { ReplogError } from '../core/errors.js'
+import { ReplogError, isReplogError } from '../core/errors.js'
 import { nearest } from '../ddl/nearest.js'
 import type { View } from '../log/read-view.js'
 import { createTableAs } from './create-table-as.js'
 import type { StatementInput, StatementResult } from './statement.js'
+import { STATEMENT_NAMES, checkStatementInput, isObject } from './statement-form.js'
 import type { TableChanges } from './table-changes.js'
 import type { TransactionBody } from './transaction-body.js'
+
+export { STATEMENT_NAMES } from './statement-form.js'
 
 type Named<Name extends string> = Name extends string
   ? Extract<StatementInput, { readonly [Key in Name]: unknown }>
@@ -20,26 +23,6 @@ export type TableChangeInput = Named<(typeof TABLE_CHANGES)[number]>
 export type PointStatementInput = Exclude<StatementInput, TableChangeInput | Named<'scan' | 'getForUpdate'>>
 
 const TABLE_CHANGES = ['createTableAs', 'alterTable', 'truncateTable', 'createIndex', 'dropSchema'] as const
-
-const NAMES = [
-  'insert',
-  'update',
-  'delete',
-  'get',
-  'scan',
-  'check',
-  'createTable',
-  'createTableAs',
-  'alterTable',
-  'renameTables',
-  'truncateTable',
-  'dropTable',
-  'createIndex',
-  'dropIndex',
-  'createSchema',
-  'alterSchema',
-  'dropSchema',
-] as const
 
 const TABLE_CHANGE_NAMES: ReadonlySet<string> = new Set(TABLE_CHANGES)
 
@@ -77,7 +60,7 @@ export function runPointStatement(body: TransactionBody, statement: PointStateme
     body.check(statement.check)
     return { checked: true }
   }
-  return runDefinition(body, statement)
+  return body.atomically(() => runDefinition(body, statement))
 }
 
 function runDefinition(body: TransactionBody, statement: PointStatementInput): StatementResult {
@@ -89,33 +72,42 @@ function runDefinition(body: TransactionBody, statement: PointStatementInput): S
   if ('dropIndex' in statement) return definitions.dropIndex(statement.dropIndex)
   if ('createSchema' in statement) return definitions.createSchema(statement.createSchema)
   if ('alterSchema' in statement) return definitions.alterSchema(statement.alterSchema)
-  throw new ReplogError('INVALID_ARGUMENT', `a statement is an object with one of the keys ${NAMES.join(', ')}`)
+  throw new ReplogError(
+    'INVALID_ARGUMENT',
+    `a statement is an object with one of the keys ${STATEMENT_NAMES.join(', ')}`,
+  )
 }
 
 /**
- * Checks the outer form of a statement; what is in it is checked where it is used.
- * @throws ReplogError INVALID_ARGUMENT with `details.statement`, the ordinal
+ * Checks the form of a statement; what is in it is checked where it is used.
+ * @param ordinal of the statement in a one-shot transaction
+ * @throws ReplogError INVALID_ARGUMENT, with `details.statement`, the ordinal, when there is one
  */
-export function checkStatement(statement: unknown, ordinal: number): void {
-  const refuse = (message: string): ReplogError =>
-    new ReplogError('INVALID_ARGUMENT', `statement ${ordinal}: ${message}`, { details: { statement: ordinal } })
-  if (!isObject(statement)) throw refuse('it is an object with one key, the name of the statement')
+export function checkStatement(statement: unknown, ordinal?: number): void {
+  try {
+    checkForm(statement, ordinal !== undefined)
+  } catch (error) {
+    if (ordinal === undefined || !isReplogError(error)) throw error
+    const details = { ...error.details, statement: ordinal }
+    throw new ReplogError(error.code, `statement ${ordinal}: ${error.message}`, { cause: error, details })
+  }
+}
+
+function checkForm(statement: unknown, isOneShot: boolean): void {
+  const refuse = (message: string): ReplogError => new ReplogError('INVALID_ARGUMENT', message)
+  if (!isObject(statement)) throw refuse('a statement is an object with one key, its name')
   const names = Object.keys(statement)
   const [name] = names
-  if (names.length !== 1 || name === undefined) throw refuse(`it has exactly one of the keys ${NAMES.join(', ')}`)
-  if (name === 'getForUpdate') {
-    throw refuse('`getForUpdate` holds a lock over several statements of a session; a one-shot transaction needs none')
+  if (names.length !== 1 || name === undefined) {
+    throw refuse(`a statement has exactly one of the keys ${STATEMENT_NAMES.join(', ')}`)
   }
-  if (!STATEMENT_NAMES.includes(name)) throw refuse(`${JSON.stringify(name)} is not a statement${nearest(name, NAMES)}`)
-  const input = statement[name]
-  if (!isObject(input)) throw refuse(`\`${name}\` is an object`)
-  if (name === 'createTable' && !isObject(input['table'])) throw refuse('`createTable.table` is a table definition')
-  if (name === 'insert' && !Array.isArray(input['rows'])) throw refuse('`insert.rows` is a list of rows')
+  if (name === 'getForUpdate') {
+    if (isOneShot)
+      throw refuse(
+        '`getForUpdate` holds a lock over several statements of a session; a one-shot transaction needs none',
+      )
+  } else if (!STATEMENT_NAMES.includes(name)) {
+    throw refuse(`${JSON.stringify(name)} is not a statement${nearest(name, STATEMENT_NAMES)}`)
+  }
+  checkStatementInput(name, statement[name])
 }
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** The names of all statements that a one-shot transaction may hold. */
-export const STATEMENT_NAMES: readonly string[] = NAMES

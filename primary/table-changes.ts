@@ -10,11 +10,13 @@
  *                    └──> lock, plan again, look at the rows ──> define ──> rewrite the rows, or make index entries
  */
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import { ReplogError, isReplogError } from '../core/errors.js'
-import { SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
+import { INDEX_BUILD_BYTES_MAX, SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
 import type { AlterPlan } from '../ddl/alter-table.js'
 import type { AlterTableChange } from '../ddl/alter-definition.js'
 import { CompiledTable } from '../ddl/compiled-table.js'
+import { checkName } from '../ddl/identifiers.js'
 import type { StoredRow } from '../log/committed-rows.js'
 import type { Row } from '../log/codec/column-type.js'
 import { decodeTableMessage } from '../log/codec/definition-codec.js'
@@ -29,12 +31,17 @@ import type { Quotas } from './quotas.js'
 import type { AlterTableInput, CreateIndexInput, DropSchemaInput, TruncateTableInput } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
 
+/** Rows that are rewritten before others have a turn. */
+const ROWS_PER_TURN = 1000
+
 export interface TableChangesContext {
   readonly state: ReplicatedState
   readonly quotas: Quotas
   readonly body: TransactionBody
   /** Reads pages; what it passes must be the same at the commit, under every isolation. */
   readonly view: View
+  /** @throws ReplogError when the transaction has ended */
+  requireOpen(): void
   /** From here on nobody else's change of the table's rows gets a place in the log before this transaction. */
   lock(table: CompiledTable): Promise<void>
 }
@@ -94,9 +101,10 @@ export class TableChanges {
   async dropSchema(input: DropSchemaInput): Promise<{ dropped: boolean }> {
     const { body, state } = this.#context
     const { read, catalogId, catalog, definitions } = body
-    const found = state.dictionary.findSchema(read, catalogId, input.schema)
+    const name = checkName('schema', input.schema)
+    const found = state.dictionary.findSchema(read, catalogId, name)
     if (found === undefined && input.ifExists === true) return { dropped: false }
-    const schema = definitions.schema(input.schema)
+    const schema = definitions.schema(name)
     const ids = new Set<number>()
     for await (const { value } of this.#entries(tablePrefix(schema.catalogId, schema.id))) {
       ids.add(decodeTableMessage(value).id)
@@ -172,7 +180,12 @@ export class TableChanges {
     const compiled = new CompiledTable(after)
     const present = await this.#checkRows(compiled, plan, newIndexIds.length > 0)
     body.define(statement(before, after, 0n))
-    fillIndexes(compiled, newIndexIds, present, body.effects.writes)
+    for (const id of newIndexIds) {
+      body.addEntries((writes) => {
+        fillIndexes(compiled, [id], present, writes)
+      })
+      await this.#pause()
+    }
     return after
   }
 
@@ -235,7 +248,8 @@ export class TableChanges {
       present.push(convertRow(table, table.rows.decode(value), convert))
     }
     body.define(statement(before, after, this.#highestAutoIncrement(before)))
-    for (const row of present) {
+    for (const [ordinal, row] of present.entries()) {
+      if (ordinal % ROWS_PER_TURN === ROWS_PER_TURN - 1) await this.#pause()
       requireNotNull(rewritten, row, notNull)
       body.addRow('rewrite', rewritten, row)
     }
@@ -247,6 +261,12 @@ export class TableChanges {
       if (isObliged) body.foreignKeys.noteChange(rewritten, undefined, row, rewritten.rowKey(row))
     }
     return after
+  }
+
+  /** Lets others have a turn. @throws what the transaction ended with meanwhile */
+  async #pause(): Promise<void> {
+    await setImmediate()
+    this.#context.requireOpen()
   }
 
   /** With another storage every index begins with the rows that come. */
@@ -269,8 +289,9 @@ export class TableChanges {
   /** Whether the table has so few rows that the transaction makes the entries of an index itself. */
   #fillsAtOnce({ storageId }: TableMessage): boolean {
     const { state, quotas, body } = this.#context
-    const own = body.effects.writes.length
-    return state.statistics.table(storageId).rows + own <= quotas.bound('indexBuildRows').value
+    const own = body.effects.writes
+    const { rows, bytes } = state.statistics.table(storageId)
+    return rows + own.length <= quotas.bound('indexBuildRows').value && bytes + own.bytes <= INDEX_BUILD_BYTES_MAX
   }
 
   async #isEmpty(table: CompiledTable): Promise<boolean> {

@@ -27,6 +27,7 @@ import { applyDefinition, definitionText } from '../log/apply-definition.js'
 import type { Row, Value } from '../log/codec/column-type.js'
 import type { DefinitionStatement, RowChange, RowChanges, Statement } from '../log/codec/message.js'
 import { ROW_PREFIX, keyText, tablePlaceKey } from '../store/keys.js'
+import type { WriteSet } from '../store/write-set.js'
 import { Assignments } from './assignment.js'
 import type { BodyContext } from './body-context.js'
 import { Definitions } from './definitions.js'
@@ -193,7 +194,7 @@ export class TransactionBody {
   insert(input: InsertInput): { inserted: number; autoIncrement?: bigint[] } {
     const table = this.table(input.table)
     const chosen: bigint[] = []
-    this.#atomically(() => {
+    this.atomically(() => {
       for (const values of input.rows) {
         const row = table.newRow(values, this.#defaults)
         this.addRow('insert', table, row)
@@ -214,7 +215,7 @@ export class TransactionBody {
       return { updated: 1 }
     const before = this.#readRow(key, text)
     if (before === undefined) return { updated: 0 }
-    this.#atomically(() => {
+    this.atomically(() => {
       this.#stageUpdate(table, before, assignments)
     })
     return { updated: 1 }
@@ -232,7 +233,7 @@ export class TransactionBody {
     const key = table.rowKey(table.keyRow(input.key))
     const before = this.#readRow(key, keyText(key))
     if (before === undefined) return { deleted: 0 }
-    this.#atomically(() => {
+    this.atomically(() => {
       this.#stage('delete', table, { before, beforeRow: table.rows.decode(before) })
     })
     return { deleted: 1 }
@@ -296,16 +297,30 @@ export class TransactionBody {
   addRow(kind: 'insert' | 'rewrite', table: CompiledTable, row: Row): void {
     table.requireChecks(row)
     const key = table.rowKey(row)
-    this.#requireAbsent(table, key, row)
-    for (const index of table.indexes) this.#requireUnique(table, index, row, key, undefined, undefined)
+    // A rewrite brings the first rows to a storage of its own, where nobody else's can be.
+    const read = kind === 'rewrite' ? this.#readOwn : this.read
+    this.#requireAbsent(table, key, row, read)
+    for (const index of table.indexes) this.#requireUnique(table, index, row, key, undefined, undefined, read)
     this.#stage(kind, table, { after: table.rows.encode(row), afterRow: row })
+  }
+
+  /** Adds operations that no statement of the log holds: entries of a new index. @throws ReplogError TRANSACTION_TOO_LARGE */
+  addEntries(add: (writes: WriteSet) => void): void {
+    const { writes } = this.effects
+    this.atomically(() => {
+      const before = writes.bytes
+      add(writes)
+      this.#bytes += writes.bytes - before
+      this.#requireWithinBounds()
+      this.#context.staged?.resize(this.bytes)
+    })
   }
 
   /** Adds a definition statement, in the order of the statements. @throws ReplogError TRANSACTION_TOO_LARGE */
   define(statement: DefinitionStatement): void {
     const { writes } = this.effects
     const before = writes.bytes
-    this.#atomically(() => {
+    this.atomically(() => {
       applyDefinition(statement, this.effects)
       this.statements.push(statement)
       this.#bytes += writes.bytes - before
@@ -325,10 +340,10 @@ export class TransactionBody {
   }
 
   /** For a scan, before each page. @throws ReplogError SCHEMA_CHANGED when this transaction itself has altered the table */
-  requireUnaltered({ id, version, message }: CompiledTable): void {
+  requireUnaltered(table: CompiledTable): void {
     if (this.effects.definitions === undefined) return
-    if (this.#context.state.dictionary.tableById(this.peek, id)?.version === version) return
-    const name = JSON.stringify(message.name)
+    if (this.#context.state.dictionary.tableById(this.peek, table.id)?.isSameDefinition(table) === true) return
+    const name = JSON.stringify(table.message.name)
     throw new ReplogError('SCHEMA_CHANGED', `this transaction altered table ${name} since the scan began; scan again`)
   }
 
@@ -397,10 +412,10 @@ export class TransactionBody {
   }
 
   /** Runs a statement so that it leaves nothing behind when it throws. */
-  #atomically(statement: () => void): void {
+  atomically<Result>(statement: () => Result): Result {
     const mark = this.mark()
     try {
-      statement()
+      return statement()
     } catch (error) {
       this.undoTo(mark)
       throw error
@@ -417,7 +432,7 @@ export class TransactionBody {
     const { peek } = this.#context
     if (peek === undefined || this.effects.writes.lastIndexOf(text) >= 0) return false
     if (this.deferred.get(text) === undefined && peek(key, text) === undefined) return false
-    this.#atomically(() => {
+    this.atomically(() => {
       this.deferred.add(text, table, key, assignments)
       this.#requireWithinBounds()
       this.#context.staged?.resize(this.bytes)
@@ -426,7 +441,7 @@ export class TransactionBody {
   }
 
   #materialize(text: string, update: DeferredUpdate): void {
-    this.#atomically(() => {
+    this.atomically(() => {
       this.deferred.delete(text)
       for (const assignment of update.assignments) {
         const before = this.read(update.key, text)
@@ -457,8 +472,14 @@ export class TransactionBody {
     this.#stage('update', table, { before, after: table.rows.encode(afterRow), beforeRow, afterRow })
   }
 
-  #requireAbsent(table: CompiledTable, key: Buffer, row: Row): void {
-    if (this.read(key, keyText(key)) === undefined) return
+  readonly #readOwn: ReadKey = (_key, text) => {
+    const { writes } = this.effects
+    const ordinal = writes.lastIndexOf(text)
+    return ordinal < 0 ? undefined : writes.afters[ordinal]
+  }
+
+  #requireAbsent(table: CompiledTable, key: Buffer, row: Row, read = this.read): void {
+    if (read(key, keyText(key)) === undefined) return
     throw duplicate(table, 'primary key', table.keyOrdinals, row)
   }
 
@@ -469,12 +490,13 @@ export class TransactionBody {
     rowKey: Buffer,
     beforeRow: Row | undefined,
     beforeKey: Buffer | undefined,
+    read = this.read,
   ): void {
     if (!table.isUniqueEntry(index, row)) return
     const key = table.indexKey(index, row, rowKey)
     if (beforeRow !== undefined && key.equals(table.indexKey(index, beforeRow, beforeKey!))) return
     const text = keyText(key)
-    const stored = this.read(key, text)
+    const stored = read(key, text)
     const { building } = this.effects
     if ((building === undefined ? stored : building.present(text, stored)) === undefined) return
     throw duplicate(table, `unique index ${JSON.stringify(index.message.name)}`, index.ordinals, row)

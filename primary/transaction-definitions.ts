@@ -4,7 +4,7 @@
  */
 import type { AlterTableChange } from '../ddl/alter-definition.js'
 import type { IndexDefinition, TableDefinition } from '../ddl/table-definition.js'
-import type { PointStatementInput, TableChangeInput } from './run-statement.js'
+import { type PointStatementInput, type TableChangeInput, checkStatement } from './run-statement.js'
 import type {
   AlterSchemaInput,
   CreateSchemaInput,
@@ -19,11 +19,16 @@ export abstract class TransactionDefinitions {
     statement: TableChangeInput | PointStatementInput,
   ): Promise<Result>
 
+  async #checked<Result extends StatementResult>(statement: TableChangeInput | PointStatementInput): Promise<Result> {
+    checkStatement(statement)
+    return this.run(statement)
+  }
+
   async createTable(
     definition: TableDefinition,
     options: { ifNotExists?: boolean } = {},
   ): Promise<{ created: boolean }> {
-    return this.run({ createTable: { table: definition, ...options } })
+    return this.#checked({ createTable: { table: definition, ...options } })
   }
 
   /** A table with columns and rows of a scan. @returns `inserted`, the rows of it */
@@ -32,7 +37,9 @@ export abstract class TransactionDefinitions {
     from: string | CreateTableAsInput['from'],
     options: Omit<CreateTableAsInput, 'table' | 'from'> = {},
   ): Promise<{ created: boolean; inserted: number }> {
-    return this.run({ createTableAs: { table, from: typeof from === 'string' ? { table: from } : from, ...options } })
+    return this.#checked({
+      createTableAs: { table, from: typeof from === 'string' ? { table: from } : from, ...options },
+    })
   }
 
   /**
@@ -42,21 +49,21 @@ export abstract class TransactionDefinitions {
    * FOREIGN_KEY_VIOLATION when rows do not fit; TRANSACTION_TOO_LARGE with the count when too many would be rewritten
    */
   async alterTable(table: string, changes: readonly AlterTableChange[]): Promise<{ altered: boolean }> {
-    return this.run({ alterTable: { table, changes } })
+    return this.#checked({ alterTable: { table, changes } })
   }
 
   /** Renames tables, or moves them to other schemas, all at once, so that names may be exchanged. */
   async renameTables(tables: readonly RenameInput[]): Promise<{ renamed: number }> {
-    return this.run({ renameTables: { tables } })
+    return this.#checked({ renameTables: { tables } })
   }
 
   /** Takes all rows from a table at once, whatever its size. AUTO_INCREMENT goes on where it was. */
   async truncateTable(table: string): Promise<{ truncated: true }> {
-    return this.run({ truncateTable: { table } })
+    return this.#checked({ truncateTable: { table } })
   }
 
   async dropTable(table: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
-    return this.run({ dropTable: { table, ...options } })
+    return this.#checked({ dropTable: { table, ...options } })
   }
 
   /**
@@ -68,20 +75,20 @@ export abstract class TransactionDefinitions {
     index: IndexDefinition,
     options: { ifNotExists?: boolean } = {},
   ): Promise<{ created: boolean; building?: boolean }> {
-    return this.run({ createIndex: { table, index, ...options } })
+    return this.#checked({ createIndex: { table, index, ...options } })
   }
 
   async dropIndex(table: string, index: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
-    return this.run({ dropIndex: { table, index, ...options } })
+    return this.#checked({ dropIndex: { table, index, ...options } })
   }
 
   async createSchema(schema: string, options: Omit<CreateSchemaInput, 'schema'> = {}): Promise<{ created: boolean }> {
-    return this.run({ createSchema: { schema, ...options } })
+    return this.#checked({ createSchema: { schema, ...options } })
   }
 
   /** Changes name, comment or options of a schema. */
   async alterSchema(schema: string, changes: Omit<AlterSchemaInput, 'schema'>): Promise<{ altered: boolean }> {
-    return this.run({ alterSchema: { schema, ...changes } })
+    return this.#checked({ alterSchema: { schema, ...changes } })
   }
 
   /** @throws ReplogError DEPENDENT_OBJECTS when it has tables, unless `cascade` */
@@ -89,6 +96,6 @@ export abstract class TransactionDefinitions {
     schema: string,
     options: { ifExists?: boolean; cascade?: boolean } = {},
   ): Promise<{ dropped: boolean }> {
-    return this.run({ dropSchema: { schema, ...options } })
+    return this.#checked({ dropSchema: { schema, ...options } })
   }
 }

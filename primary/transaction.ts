@@ -174,6 +174,9 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
       quotas: context.quotas,
       body: this.#body,
       view: this.#requiredView,
+      requireOpen: () => {
+        this.#requireOpen()
+      },
       lock: (table) => this.#lockTable(table),
     })
   }

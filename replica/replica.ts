@@ -44,7 +44,7 @@ export class Replica {
     this.state = state
     this.from = options.from
     this.names = new TableNames(state)
-    this.#jobs = new BackgroundJobs(state, undefined, options.onError ?? (() => undefined))
+    this.#jobs = new BackgroundJobs(state, undefined, options.onError ?? (() => undefined), options.clock)
     this.#jobs.kick()
     this.#follower = new LogFollower(state, this.#jobs, options.clock ?? systemClock, {
       from: options.from,

@@ -1,10 +1,14 @@
 /** G6: an index on a large table is built by a job, under writes, and is read by nobody before it is complete. */
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Catalog } from '../../primary/catalog.js'
-import { Primary } from '../../primary/primary.js'
-import { indexPrefix, jobPrefix, prefixRange } from '../../store/keys.js'
+import { ReplogError } from '../../core/errors.js'
+import { Primary, type PrimaryOptions } from '../../primary/primary.js'
+import { BUILD_JOB, type BuildJob, decodeBuildJob } from '../../log/build-job.js'
+import { ROW_PREFIX, indexPrefix, jobPrefix, prefixRange } from '../../store/keys.js'
 import { Random, TEST_SEED } from '../isolation/random.js'
+import { ManualClock } from './manual-clock.js'
 import { transactionsOf } from './transactions-of.js'
 import { type GatedPrimary, openGated } from './open-primary.js'
 import { collect, outcomeOf } from './outcome.js'
@@ -12,8 +16,12 @@ import { collect, outcomeOf } from './outcome.js'
 const LIMITS = { server: { indexBuildRows: 10 } }
 const ROWS = 5000
 
-async function openWithRows(t: Test, rows = ROWS): Promise<GatedPrimary> {
-  const opened = await openGated(t, { limits: LIMITS })
+async function openWithRows(
+  t: Test,
+  rows = ROWS,
+  options: Omit<PrimaryOptions, 'path' | 'engine'> = {},
+): Promise<GatedPrimary> {
+  const opened = await openGated(t, { limits: LIMITS, ...options })
   await opened.db.transaction(async (tx) => {
     await tx.createTable({
       name: 'people',
@@ -198,4 +206,123 @@ void t.test('a foreign key does not begin to rest on an index that is being buil
   await db.execute([{ delete: { table: 'people', key: { id: 7 } } }])
   t.equal(await outcomeOf(db.execute([{ delete: { table: 'names', key: { name: 'n7' } } }])), 'resolved')
   t.equal(await outcomeOf(db.execute([{ delete: { table: 'names', key: { name: 'n8' } } }])), 'FOREIGN_KEY_VIOLATION')
+})
+
+/** Holds the pages of the build job, so that a test says how far it is; the statement itself reads one before. */
+function holdPages(engine: GatedPrimary['engine']): { release: () => Promise<void>; open: () => void } {
+  const waiting: (() => void)[] = []
+  let isHeld = true
+  let passing = 1
+  const page = engine.page.bind(engine)
+  engine.page = async (range, options) => {
+    if (isHeld && range.from[0] === ROW_PREFIX && passing-- <= 0)
+      await new Promise<void>((resolve) => waiting.push(resolve))
+    return page(range, options)
+  }
+  return {
+    release: async () => {
+      while (waiting.length === 0) await setImmediate()
+      waiting.shift()!()
+    },
+    open: () => {
+      isHeld = false
+      for (const pass of waiting.splice(0)) pass()
+    },
+  }
+}
+
+async function jobOf(primary: Primary): Promise<BuildJob> {
+  const page = await primary.state.store.page(prefixRange(jobPrefix(BUILD_JOB)), {
+    entriesMax: 1,
+    bytesMax: 1 << 20,
+    reverse: false,
+  })
+  return decodeBuildJob(page.entries[0]!.value)
+}
+
+void t.test('a row that a build has not seen takes no entry from one that has the same value', async (t) => {
+  const { primary, db, engine } = await openWithRows(t)
+  const pages = holdPages(engine)
+  const index = { name: 'by_name', columns: ['name'], unique: true }
+  await db.execute([{ createIndex: { table: 'people', index } }])
+  const early = db.begin()
+  await early.insert('people', { id: -1, name: 'n3500' })
+  await db.execute([{ insert: { table: 'people', rows: [{ id: -2, name: 'n4500' }] } }])
+  for (let { rows } = await jobOf(primary); rows < 3600;) {
+    await pages.release()
+    const before = rows
+    while (rows === before) {
+      await setImmediate()
+      rows = (await jobOf(primary)).rows
+    }
+  }
+  t.equal(await outcomeOf(early.commit()), 'CONFLICT', 'the job has seen the row with that value since')
+  await db.execute([{ delete: { table: 'people', key: { id: 4500 } } }])
+  pages.open()
+  await primary.jobsDone()
+  t.match(db.table('people').message.indexes, [{ building: false }], 'the other row was gone before it was seen')
+  t.same(await collect(db.scan('people', { index: 'by_name', prefix: { name: 'n4500' } })), [{ id: -2, name: 'n4500' }])
+  t.same(await throughIndex(db), await collect(db.scan('people')))
+})
+
+void t.test('a reader that stays open does not hide what the build has made', async (t) => {
+  const { primary, db, engine } = await openWithRows(t)
+  await db.execute([{ update: { table: 'people', key: { id: 4999 }, set: { name: 'n7' } } }])
+  const reader = db.begin({ readOnly: true })
+  const pages = holdPages(engine)
+  const index = { name: 'by_name', columns: ['name'], unique: true }
+  await db.execute([{ createIndex: { table: 'people', index } }])
+  await db.execute([{ update: { table: 'people', key: { id: 4999 }, set: { name: 'mended' } } }])
+  pages.open()
+  await primary.jobsDone()
+  t.match(db.table('people').message.indexes, [{ building: false }])
+  t.equal(
+    await outcomeOf(db.execute([{ insert: { table: 'people', rows: [{ id: -1, name: 'n7' }] } }])),
+    'DUPLICATE_KEY',
+  )
+  reader.rollback()
+  t.same(await throughIndex(db), await collect(db.scan('people')))
+})
+
+void t.test('a value that no key can hold ends the build of its index, and no other one', async (t) => {
+  const { primary, db } = await openWithRows(t)
+  await db.execute([{ update: { table: 'people', key: { id: 9 }, set: { name: 'x'.repeat(10_000) } } }])
+  await db.execute([{ createIndex: { table: 'people', index: { name: 'by_name', columns: ['name'] } } }])
+  t.equal(
+    await outcomeOf(db.execute([{ update: { table: 'people', key: { id: 8 }, set: { name: 'y'.repeat(10_000) } } }])),
+    'TOO_LARGE',
+    'a new one is refused while it is built',
+  )
+  await db.execute([{ createIndex: { table: 'people', index: { name: 'by_both', columns: [ID_DOWN] } } }])
+  await primary.jobsDone()
+  t.match(db.table('people').message.indexes, [{ name: 'by_both', building: false }])
+  const dropped = (await transactionsOf(primary))
+    .flatMap(({ statements }) => statements)
+    .find(({ kind }) => kind === 'dropIndex')
+  t.match(dropped, { reason: /cannot hold every row/ })
+  t.equal(await outcomeOf(db.execute([{ delete: { table: 'people', key: { id: 9 } } }])), 'resolved')
+})
+
+const ID_DOWN = { column: 'id', descending: true }
+
+void t.test('a build that meets a full disk goes on by itself when there is space', async (t) => {
+  const clock = new ManualClock()
+  const faults: unknown[] = []
+  const { primary, db } = await openWithRows(t, 2000, { clock, onError: (error) => faults.push(error) })
+  const { store } = primary.state
+  const assertSpace = store.assertSpace.bind(store)
+  await db.execute([{ createIndex: { table: 'people', index: { name: 'by_name', columns: ['name'] } } }])
+  store.assertSpace = () => {
+    throw new ReplogError('DISK_FULL', 'no space')
+  }
+  await primary.jobsDone()
+  t.match(faults, [{ code: 'DISK_FULL' }])
+  t.match(db.table('people').message.indexes, [{ building: true }])
+  await clock.advance(1000)
+  await primary.jobsDone()
+  t.equal(faults.length, 1, 'it is reported once')
+  store.assertSpace = assertSpace
+  await clock.advance(1000)
+  await primary.jobsDone()
+  t.match(db.table('people').message.indexes, [{ building: false }])
 })

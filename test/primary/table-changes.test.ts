@@ -1,6 +1,8 @@
 /** G4, G5, G6: definition statements that look at rows, beside everything else that goes on. */
 import t from 'tap'
 import type { Test } from 'tap'
+import { TABLE_CONSTRAINTS_MAX } from '../../core/limits.js'
+import type { TableDefinition } from '../../ddl/table-definition.js'
 import { Primary } from '../../primary/primary.js'
 import { jobPrefix, prefixRange } from '../../store/keys.js'
 import { type GatedPrimary, openGated } from './open-primary.js'
@@ -43,8 +45,8 @@ void t.test('who writes to a table whose rows are looked at waits, and then meet
   t.equal(await outcomeOf(oneShot), 'INVALID_VALUE', 'a number is no TEXT')
   t.equal(await outcomeOf(retried), 'resolved')
   t.equal(await lost, 'SCHEMA_CHANGED')
-  t.same(await db.get('items', { id: 1 }), { id: 1, price: null })
-  t.same(await db.get('items', { id: 2 }), { id: 2, price: '1' })
+  t.same(db.get('items', { id: 1 }), { id: 1, price: null })
+  t.same(db.get('items', { id: 2 }), { id: 2, price: '1' })
 })
 
 void t.test('a busy table: the change waits for nobody for long, and no write is lost', async (t) => {
@@ -71,7 +73,7 @@ void t.test('a busy table: the change waits for nobody for long, and no write is
   isChanging = false
   await Promise.all(writing)
   t.ok(added > 0)
-  t.same(await db.get('items', { id: 1 }), { id: 1, price: String(added) })
+  t.same(db.get('items', { id: 1 }), { id: 1, price: String(added) })
 })
 
 void t.test('statements that are called while another one takes its time wait for their turn', async (t) => {
@@ -93,7 +95,7 @@ void t.test('statements that are called while another one takes its time wait fo
   t.same(await found, { id: 51, text: 'new' })
   t.equal(await failed, 'NOT_FOUND')
   await tx.commit()
-  t.same(await db.get('items', { id: 3 }), { id: 3, text: '2' })
+  t.same(db.get('items', { id: 3 }), { id: 3, text: '2' })
 })
 
 void t.test('a rollback and an expiry while a statement takes its time leave nothing, no lock either', async (t) => {
@@ -157,7 +159,7 @@ void t.test(
     await db.execute([{ alterTable: { table: 'items', changes: RETYPED } }])
     await db.execute([{ renameTables: { tables: [{ from: 'items', to: 'things' }] } }])
     await db.execute([{ truncateTable: { table: 'things' } }])
-    const rest: unknown[] = [...(first.value ?? [])]
+    const rest: unknown[] = [...((first.value as unknown[] | undefined) ?? [])]
     for await (const page of pages) rest.push(...page)
     t.equal(rest.length, 2500)
     t.same(rest[2499], { id: 2500, price: 2499 })
@@ -242,3 +244,39 @@ const PAGE = { entriesMax: 10_000, bytesMax: 1 << 24, reverse: false }
 function checkOf(table: { readonly message: { readonly checks: readonly { readonly name: string }[] } }): string {
   return table.message.checks[0]!.name
 }
+
+void t.test('G5: a definition statement that throws in its middle leaves nothing of itself', async (t) => {
+  const { db } = await openWithRows(t)
+  const referring = (name: string): TableDefinition => ({
+    name,
+    columns: [{ name: 'id', type: 'INTEGER' }],
+    primaryKey: ['id'],
+    foreignKeys: [{ columns: ['id'], references: { table: 'items' } }],
+  })
+  for (let at = 0; at < TABLE_CONSTRAINTS_MAX; at += 64) {
+    const names = Array.from({ length: 64 }, (_, one) => `c${at + one}`)
+    await db.execute(names.map((name) => ({ createTable: { table: referring(name) } })))
+  }
+  const tx = db.begin()
+  t.equal(await outcomeOf(tx.createTable(referring('one_more'))), 'INVALID_DEFINITION')
+  t.equal(await outcomeOf(tx.get('one_more', { id: 1 })), 'NOT_FOUND')
+  await tx.insert('items', {})
+  await tx.commit()
+  t.throws(() => db.table('one_more'), { code: 'NOT_FOUND' })
+})
+
+void t.test('scans and cursors of a transaction end where it alters what they read', async (t) => {
+  const { db } = await openWithRows(t, 3000)
+  const tx = db.begin()
+  const scan = tx.scanPages('items')
+  await scan.next()
+  tx.savepoint('s')
+  await tx.alterTable('items', [{ addColumn: { name: 'a', type: 'INTEGER' } }])
+  t.equal(await outcomeOf(scan.next()), 'SCHEMA_CHANGED')
+  const cursor = tx.openCursor('items')
+  await cursor.fetch(1)
+  tx.rollbackTo('s')
+  await tx.alterTable('items', [{ addColumn: { name: 'b', type: 'TEXT' } }])
+  t.equal(await outcomeOf(cursor.fetch(1)), 'SCHEMA_CHANGED', 'the version is the same, the definition is another')
+  tx.rollback()
+})
