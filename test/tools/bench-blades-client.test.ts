@@ -4,7 +4,6 @@
  */
 import { EventEmitter } from 'node:events'
 import t from 'tap'
-import type { WebSocket } from 'ws'
 import type { ErrorCode, ReplogError } from '../../core/errors.js'
 import { decodeRequest } from '../../log/codec/session/decode-request.js'
 import { encodeAnswer } from '../../log/codec/session/encode-answer.js'
@@ -27,6 +26,10 @@ class TestSocket extends EventEmitter {
     this.sent.push(decodeRequest(Buffer.from(frame), JSON.parse) as SessionRequest)
   }
 
+  close(): void {
+    this.emit('close', 1000, Buffer.alloc(0))
+  }
+
   /** The newest request. */
   get request(): SessionRequest {
     return this.sent.at(-1)!
@@ -47,7 +50,7 @@ function clientOf(form: Form, users = 1): { socket: TestSocket; client: LoadClie
   const tally = new Tally()
   const outcome: string[] = []
   const client = new LoadClient(
-    socket as unknown as WebSocket,
+    socket,
     { first: 1, last: users },
     {
       form,
@@ -69,7 +72,7 @@ function tableRead({ input }: SessionRequest): string {
 }
 
 t.test('a run is two reads and one transaction; the first one of all makes the counter', async (t) => {
-  const { socket, tally, outcome } = clientOf('one-shot', 2)
+  const { socket, client, tally, outcome } = clientOf('one-shot', 2)
   t.equal(tableRead(socket.request), 'test.fan_count')
   socket.answer(NO_ROW)
   t.equal(tableRead(socket.request), 'test.fan_of')
@@ -96,6 +99,8 @@ t.test('a run is two reads and one transaction; the first one of all makes the c
   })
   socket.answer(ADDED)
   t.match({ runs: tally.runs, outcome, retries: tally.retries }, { runs: 2, outcome: ['done'], retries: {} })
+  client.close()
+  t.same(outcome, ['done'], 'its own good-bye is no lost connection')
 })
 
 t.test('a conflict goes back to the first query and does not count', async (t) => {

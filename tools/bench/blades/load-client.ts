@@ -12,13 +12,22 @@
  * - after a timeout, and where a transaction may still be open, the session is left and a new one used;
  * - there is no timer and no promise for a request: the load must not be what is measured.
  */
-import type { WebSocket } from 'ws'
 import { ReplogError, isReplogError } from '../../../core/errors.js'
 import { decodeAnswer } from '../../../log/codec/session/decode-answer.js'
 import { encodeRequest } from '../../../log/codec/session/encode-request.js'
 import type { SessionError, SessionResult } from '../../../log/codec/session/messages.js'
 import { CONFLICTS, type Form, type Step, type UserIds, operationOf } from './blades-set.js'
 import type { Tally } from './tally.js'
+
+/** What a client needs of a WebSocket that is open and gives its frames as Buffer. */
+export interface LoadSocket {
+  on(event: 'message', listener: (data: Buffer) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'close', listener: (code: number, reason: Buffer) => void): unknown
+  removeAllListeners(event: 'close'): unknown
+  send(frame: Uint8Array): void
+  close(code: number, reason: string): void
+}
 
 export interface ClientContext {
   readonly form: Form
@@ -38,7 +47,7 @@ const ATTEMPTS_MAX = 10_000
 const ID_MAX = 0xffff_ffff
 
 export class LoadClient {
-  readonly #socket: WebSocket
+  readonly #socket: LoadSocket
   readonly #context: ClientContext
   readonly #lastUserId: number
   #userId: number
@@ -53,8 +62,7 @@ export class LoadClient {
   #hasTimedOut = false
   #isCounted = false
 
-  /** @param socket open, with binary type `nodebuffer` */
-  constructor(socket: WebSocket, userIds: UserIds, context: ClientContext) {
+  constructor(socket: LoadSocket, userIds: UserIds, context: ClientContext) {
     this.#socket = socket
     this.#context = context
     this.#userId = userIds.first - 1
