@@ -34,14 +34,16 @@ void t.test('what does not end in time is cut, and rolled back', async (t) => {
   const session = await client.session()
   const tx = await session.begin()
   await tx.insert('test.t', { id: 1n, n: 1n })
-  const stuck = client.transaction(async (own) => {
-    await own.insert('test.t', { id: 2n, n: 2n })
-    await new Promise((resolve) => setTimeout(resolve, 40))
-    await own.get('test.t', { id: 2n })
-  })
+  const stuck = codeOf(
+    client.transaction(async (own) => {
+      await own.insert('test.t', { id: 2n, n: 2n })
+      await new Promise((resolve) => setTimeout(resolve, 40))
+      await own.get('test.t', { id: 2n })
+    }),
+  )
   await client.close({ timeoutMs: 10 })
   t.match(await reasonOf(tx.get('test.t', { id: 1n })), { code: 'CLOSED' })
-  t.equal(await codeOf(stuck), 'CLOSED')
+  t.equal(await stuck, 'CLOSED')
   t.equal(await codeOf(session.begin()), 'CLOSED')
   session.release()
   t.strictSame(await rowsOf(serving.db), [])
