@@ -19,6 +19,9 @@ import { makeBase, type Scenario, SCENARIOS } from './ddl-scenarios.js'
 import { imageDifferences, imageOf, type StoreImage, viewOf, withoutIdentity } from './store-image.js'
 import { constraintProblems, scanProblems } from './store-probe.js'
 
+// Not a bound on the product: a busy machine may take its time.
+t.setTimeout(300_000)
+
 /** What the first transactions of a scenario, and their jobs, make of the store. */
 interface State {
   readonly engine: MemoryEngine

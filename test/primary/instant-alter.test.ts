@@ -18,6 +18,9 @@ import { openOnDisk } from './open-primary.js'
 import { collect } from './outcome.js'
 import { scratchDirectory } from './scratch-directory.js'
 
+// Not a bound on the product: a busy machine may take its time.
+t.setTimeout(300_000)
+
 const ROWS = Number(process.env['REPLOG_TEST_ROWS'] ?? 1_000_000)
 const ROWS_PER_TRANSACTION = 10_000
 /** With log frame, counters and statistics. */
