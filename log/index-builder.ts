@@ -29,6 +29,7 @@ import { jobKey, jobPrefix, keyBytes, keyText, parseJobKey, prefixRange } from '
 import { WriteSet } from '../store/write-set.js'
 import { BUILD_JOB, type BuildJob, type BuildPass, decodeBuildJob, encodeBuildJob } from './build-job.js'
 import { duplicateIn } from './fill-indexes.js'
+import { JobLoop } from './job-loop.js'
 import { PURGE_CATALOG_JOB, indexJobId, parseIndexJobId } from './purge-job.js'
 import { SnapshotView } from './read-view.js'
 import type { ReplicatedState } from './replicated-state.js'
@@ -59,48 +60,32 @@ export class IndexBuilder {
   readonly #leader: BuildLeader | undefined
   readonly #onError: (error: unknown) => void
   readonly #waiters = new Map<bigint, { resolve: () => void; reject: (error: unknown) => void }[]>()
-  #running: Promise<void> | undefined
+  readonly #loop: JobLoop
   #step: { readonly storageId: number; readonly ended: Promise<void> } | undefined
-  #again = false
-  #stopped = false
 
   /** `leader` is that of a primary. */
   constructor(state: ReplicatedState, leader: BuildLeader | undefined, onError: (error: unknown) => void) {
     this.#state = state
     this.#leader = leader
     this.#onError = onError
+    this.#loop = new JobLoop(state, () => this.#run(), onError)
   }
 
   /** Looks for jobs; call it at the start and after definitions became durable. */
   kick(): void {
-    if (this.#stopped) return
-    if (this.#running !== undefined) {
-      this.#again = true
-      return
-    }
-    this.#running = this.#run()
-      .catch((error: unknown) => {
-        if (!this.#stopped && !this.#state.failed && !this.#state.closed) this.#onError(error)
-      })
-      .finally(() => {
-        this.#running = undefined
-        if (!this.#again) return
-        this.#again = false
-        this.kick()
-      })
+    this.#loop.kick()
   }
 
   /** Resolves when no job is running; jobs that are left go on after the next start. */
   async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#running
+    await this.#loop.stop()
     const error = new ReplogError('CLOSED', 'the server is shutting down')
     for (const id of [...this.#waiters.keys()]) for (const waiter of this.#takeWaiters(id)) waiter.reject(error)
   }
 
   /** Resolves when nothing more can be done about the jobs that are known now. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
+    await this.#loop.idle()
   }
 
   /** Resolves when no entry is being made in a storage; for a purge, once the job is gone. */
@@ -116,7 +101,7 @@ export class IndexBuilder {
     const id = indexJobId(storageId, indexId)
     const job = this.#readJob(jobKey(BUILD_JOB, id))
     if (job === undefined || job.pass === 'done') return
-    if (this.#stopped) throw new ReplogError('CLOSED', 'the server is shutting down')
+    if (this.#loop.isStopped) throw new ReplogError('CLOSED', 'the server is shutting down')
     await new Promise<void>((resolve, reject) => {
       const waiters = this.#waiters.get(id)
       if (waiters === undefined) this.#waiters.set(id, [{ resolve, reject }])
@@ -148,7 +133,7 @@ export class IndexBuilder {
     const { id } = parseJobKey(key)
     try {
       let goesOn = true
-      while (goesOn && !this.#stopped) {
+      while (goesOn && !this.#loop.isStopped) {
         const { storageId } = parseIndexJobId(id)
         let end: () => void = () => undefined
         this.#step = { storageId, ended: new Promise<void>((resolve) => (end = resolve)) }
@@ -162,7 +147,7 @@ export class IndexBuilder {
     } catch (error) {
       // A snapshot that was given up to bound memory: another one is opened when the job is looked at again.
       if (isReplogError(error, 'SNAPSHOT_TOO_OLD')) {
-        this.#again = true
+        this.#loop.again = true
         return
       }
       for (const waiter of this.#takeWaiters(id)) waiter.reject(error)
@@ -248,7 +233,7 @@ export class IndexBuilder {
       const { entries, rest } = await new SnapshotView(state, snapshot).page(range, INDEX_BUILD_ROWS_PER_BATCH, false)
       // From here to `appendLocal` nothing else runs.
       const build = this.#open(key)
-      if (build?.storageId !== storageId || this.#stopped) return false
+      if (build?.storageId !== storageId || this.#loop.isStopped) return false
       const writes = new WriteSet()
       let last = job.last
       for (const { text, value } of entries) {

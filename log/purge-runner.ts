@@ -39,6 +39,7 @@ import {
   parseIndexJobId,
 } from './purge-job.js'
 import type { IndexBuilder } from './index-builder.js'
+import { JobLoop } from './job-loop.js'
 import type { ReplicatedState } from './replicated-state.js'
 
 const SNAPSHOT_POLL_MS = 20
@@ -48,9 +49,7 @@ export class PurgeRunner {
   readonly #state: ReplicatedState
   readonly #builds: IndexBuilder
   readonly #onError: (error: unknown) => void
-  #running: Promise<void> | undefined
-  #again = false
-  #stopped = false
+  readonly #loop: JobLoop
   #keysPurged = 0
   /** The job whose turn it is, and the keys that it deleted since the start; undefined while it waits for readers. */
   #current: { readonly job: Buffer; keys: number | undefined } | undefined
@@ -59,26 +58,12 @@ export class PurgeRunner {
     this.#state = state
     this.#builds = builds
     this.#onError = onError
+    this.#loop = new JobLoop(state, () => this.#run(), onError)
   }
 
   /** Looks for jobs; call it at the start and after a drop became durable. */
   kick(): void {
-    if (this.#stopped) return
-    if (this.#running !== undefined) {
-      this.#again = true
-      return
-    }
-    this.#running = this.#run()
-      .catch((error: unknown) => {
-        // A store that failed or closed ends the job here; it is durable and goes on after the next start.
-        if (!this.#stopped && !this.#state.failed && !this.#state.closed) this.#onError(error)
-      })
-      .finally(() => {
-        this.#running = undefined
-        if (!this.#again) return
-        this.#again = false
-        this.kick()
-      })
+    this.#loop.kick()
   }
 
   get keysPurged(): number {
@@ -92,13 +77,12 @@ export class PurgeRunner {
 
   /** Resolves when no job is running; jobs that are left go on after the next start. */
   async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#running
+    await this.#loop.stop()
   }
 
   /** Resolves when the jobs that are known now are done. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
+    await this.#loop.idle()
   }
 
   async #run(): Promise<void> {
@@ -116,13 +100,13 @@ export class PurgeRunner {
 
   /** A job that cannot be done is reported and left for the next start; those behind it go on. */
   async #attempt(job: Buffer, work: () => Promise<void>): Promise<void> {
-    if (this.#stopped) return
+    if (this.#loop.isStopped) return
     this.#current = { job, keys: undefined }
     try {
       await work()
     } catch (error) {
       if (!isReplogError(error, 'CORRUPT')) throw error
-      this.#again = false
+      this.#loop.again = false
       this.#onError(error)
     } finally {
       this.#current = undefined
@@ -136,7 +120,7 @@ export class PurgeRunner {
       bytesMax: SCAN_PAGE_BYTES_MAX,
       reverse: false,
     })
-    if (!page.exhausted) this.#again = true
+    if (!page.exhausted) this.#loop.again = true
     // The store may show a job before its fsync was acknowledged; from its LSN on nobody begins to read what it purges.
     if (page.entries.length > 0) await this.#state.whenDurable(this.#state.head.lsn)
     return page.entries
@@ -157,7 +141,7 @@ export class PurgeRunner {
       writes.delete(schemaPlaceKey(decodeSchemaMessage(value).id))
     })
     await this.#deleteAll(idempotencyPrefix(catalogId))
-    if (this.#stopped) return
+    if (this.#loop.isStopped) return
     const writes = new WriteSet()
     writes.delete(catalogStatsKey(catalogId))
     writes.delete(job)
@@ -172,7 +156,7 @@ export class PurgeRunner {
   async #deleteAll(prefix: Buffer, also?: (value: Buffer, writes: WriteSet) => void): Promise<void> {
     const range = prefixRange(prefix)
     let { from } = range
-    while (!this.#stopped) {
+    while (!this.#loop.isStopped) {
       const page = await this.#state.store.page(
         { from, to: range.to },
         { entriesMax: PURGE_KEYS_PER_BATCH, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false },
@@ -197,7 +181,7 @@ export class PurgeRunner {
     await this.#builds.idleOn(storageId)
     for (const prefix of [rowPrefix(storageId), ...indexIds.map((id) => indexPrefix(storageId, id))]) {
       await this.#deleteAll(prefix)
-      if (this.#stopped) return
+      if (this.#loop.isStopped) return
       await this.#state.store.compact(prefixRange(prefix))
     }
     const writes = new WriteSet()
@@ -213,7 +197,7 @@ export class PurgeRunner {
     await this.#builds.idleOn(storageId)
     const prefix = indexPrefix(storageId, indexId)
     await this.#deleteAll(prefix)
-    if (this.#stopped) return
+    if (this.#loop.isStopped) return
     await this.#state.store.compact(prefixRange(prefix))
     const writes = new WriteSet()
     writes.delete(job)
@@ -224,7 +208,7 @@ export class PurgeRunner {
   async #whenUnread(lsn: Lsn): Promise<void> {
     for (;;) {
       const oldest = this.#state.versions.oldestNeeded
-      if (this.#stopped) return
+      if (this.#loop.isStopped) return
       if (oldest === undefined || oldest >= lsn) {
         if (this.#current !== undefined) this.#current.keys = 0
         return

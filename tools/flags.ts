@@ -14,6 +14,20 @@ export function positiveInteger(text: string): number {
   return value
 }
 
+/** A whole number from `min` to `max`. */
+export function within(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`${JSON.stringify(text)} is not a whole number from ${min} to ${max}.`)
+  }
+}
+
+/** Values separated by commas, each once. */
+export function listOf<Value>(parse: (text: string) => Value): (text: string) => readonly Value[] {
+  return (text) => [...new Set(text.split(',').map((part) => parse(part.trim())))]
+}
+
 export function lsnFlag(text: string): Lsn {
   return parsed(() => parseLsn(text))
 }

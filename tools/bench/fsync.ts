@@ -1,13 +1,13 @@
 /** `replog bench fsync`: what an fsync costs on this device, and what one atomic batch saves against a log beside a store. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import { ReplogError, messageOf } from '../../core/errors.js'
 import { nearest } from '../../ddl/nearest.js'
-import { positiveInteger } from '../flags.js'
+import { listOf, positiveInteger, within } from '../flags.js'
 import { ProgressBar } from '../progress-bar.js'
-import { type Terminal, jsonText } from '../terminal.js'
-import { type Invocation, UsageError, type Verb } from '../verb.js'
+import { jsonText } from '../terminal.js'
+import { UsageError, type Verb } from '../verb.js'
+import { jsonFileOf, makeBenchDirectory, writeReport } from './bench-files.js'
 import type { CellLength } from './fsync/cell.js'
 import { MODE_NAMES, type ModeName } from './fsync/mode.js'
 import { plotsOf } from './fsync/plots.js'
@@ -63,7 +63,6 @@ const COMMITTERS_MAX = 65_536
 const DELAY_US_MAX = 1_000_000
 const SECONDS_MAX = 3600
 /** What REPLOG_JSON says for verbs whose --json takes no file. */
-const YES = new Set(['1', 'true', 'yes', 'on'])
 
 export const verb: Verb<Options> = {
   name: 'bench fsync',
@@ -81,7 +80,7 @@ export const verb: Verb<Options> = {
     const sweep = sweepOf(options)
     const jsonFile = jsonFileOf(invocation)
     const signal = untilStopped()
-    const directory = await makeDirectory(options.dir)
+    const directory = await makeBenchDirectory(options.dir, 'replog-bench-fsync-')
     terminal.note(`measuring in ${directory}`)
     const bar = new ProgressBar(terminal.stderr, undefined, 'cells')
     try {
@@ -98,11 +97,11 @@ export const verb: Verb<Options> = {
       bar.end()
       const json = jsonText(report, 2)
       terminal.print(jsonFile === true ? json : reportText(report))
-      if (typeof jsonFile === 'string') await writeOut(jsonFile, `${json}\n`, terminal)
-      if (options.html !== undefined) await writeOut(options.html, reportHtml(report), terminal)
+      if (typeof jsonFile === 'string') await writeReport(jsonFile, `${json}\n`, terminal)
+      if (options.html !== undefined) await writeReport(options.html, reportHtml(report), terminal)
       if (options.svg !== undefined) {
         for (const { name, svg } of plotsOf(report))
-          await writeOut(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
+          await writeReport(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
       }
     } finally {
       bar.end()
@@ -120,17 +119,21 @@ function addLoadFlags(command: Command): Command {
       profile,
       'quick',
     )
-    .option('--modes <list>', `which of ${MODE_NAMES.join(',')}`, list(modeName))
+    .option('--modes <list>', `which of ${MODE_NAMES.join(',')}`, listOf(modeName))
     .option(
       '--committers <list>',
       'how many commit at the same time, such as 1,64,1024',
-      list(within(1, COMMITTERS_MAX)),
+      listOf(within(1, COMMITTERS_MAX)),
     )
-    .option('--row-bytes <list>', 'sizes of a row, such as 100,1000', list(within(ROW_BYTES_MIN, BENCH_ROW_BYTES_MAX)))
+    .option(
+      '--row-bytes <list>',
+      'sizes of a row, such as 100,1000',
+      listOf(within(ROW_BYTES_MIN, BENCH_ROW_BYTES_MAX)),
+    )
     .option(
       '--fsync-delay-us <list>',
       'microseconds that every sync takes longer, such as 0,1000: a slower device',
-      list(within(0, DELAY_US_MAX)),
+      listOf(within(0, DELAY_US_MAX)),
     )
     .option('--seconds <n>', 'how long each cell is measured', secondsFlag)
     .option('--transactions <n>', 'how many transactions each cell commits, instead of --seconds', positiveInteger)
@@ -155,38 +158,6 @@ function sweepOf({ profile: name, seconds, transactions, ...flags }: Options): S
   }
 }
 
-/** The file that JSON goes to, true for stdout. */
-function jsonFileOf({ options, isFromEnvironment }: Invocation<Options>): string | true | undefined {
-  const { json } = options
-  return isFromEnvironment('json') && typeof json === 'string' && YES.has(json.toLowerCase()) ? true : json
-}
-
-async function makeDirectory(parent: string): Promise<string> {
-  try {
-    await mkdir(parent, { recursive: true })
-    return await mkdtemp(join(resolve(parent), 'replog-bench-fsync-'))
-  } catch (error) {
-    throw new ReplogError(
-      'INVALID_ARGUMENT',
-      `cannot measure in ${parent}: ${messageOf(error)}; choose with --dir a directory that this user may write`,
-      { cause: error },
-    )
-  }
-}
-
-async function writeOut(path: string, text: string, terminal: Terminal): Promise<void> {
-  const file = resolve(path)
-  try {
-    await mkdir(join(file, '..'), { recursive: true })
-    await writeFile(file, text)
-  } catch (error) {
-    throw new ReplogError('INVALID_ARGUMENT', `cannot write ${path}: ${messageOf(error)}; choose another place`, {
-      cause: error,
-    })
-  }
-  terminal.note(`wrote ${path}`)
-}
-
 function profile(text: string): ProfileName {
   const found = PROFILE_NAMES.find((name) => name === text)
   if (found !== undefined) return found
@@ -199,19 +170,6 @@ function modeName(text: string): ModeName {
   throw new InvalidArgumentError(
     `There is no mode ${JSON.stringify(text)}${nearest(text, MODE_NAMES)}; there are: ${MODE_NAMES.join(', ')}.`,
   )
-}
-
-/** Values separated by commas, each once. */
-function list<Value>(parse: (text: string) => Value): (text: string) => readonly Value[] {
-  return (text) => [...new Set(text.split(',').map((part) => parse(part.trim())))]
-}
-
-function within(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`${JSON.stringify(text)} is not a whole number from ${min} to ${max}.`)
-  }
 }
 
 function secondsFlag(text: string): number {

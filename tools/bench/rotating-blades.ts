@@ -2,16 +2,17 @@
  * `replog bench rotating-blades`: many clients who all add to one row, against real servers over real sockets, with a
  * replica attached. What a run is, is in `blades/blades-set.ts`.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
-import { InvalidArgumentError, Option } from 'commander'
-import { ReplogError, messageOf } from '../../core/errors.js'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Option } from 'commander'
+import { ReplogError } from '../../core/errors.js'
 import { CATALOG_CONNECTIONS_MAX } from '../../core/limits.js'
-import { positiveInteger } from '../flags.js'
+import { listOf, positiveInteger, within } from '../flags.js'
 import { ProgressBar } from '../progress-bar.js'
 import { formatCount } from '../table-text.js'
 import { type Terminal, jsonText } from '../terminal.js'
-import { type Invocation, UsageError, type Verb } from '../verb.js'
+import { UsageError, type Verb } from '../verb.js'
+import { jsonFileOf, makeBenchDirectory, writeReport } from './bench-files.js'
 import { FORMS, type Form } from './blades/blades-set.js'
 import { measurePoint } from './blades/measure.js'
 import { openFileLimit, requireOpenFiles } from './blades/open-files.js'
@@ -43,14 +44,18 @@ const LOAD_PROCESSES_MAX = 64
 const TIMEOUT_MS_MAX = 120_000
 const SAMPLE_MS_MAX = 60_000
 /** What REPLOG_JSON says for verbs whose --json takes no file. */
-const YES = new Set(['1', 'true', 'yes', 'on'])
 
 export const verb: Verb<Options> = {
   name: 'bench rotating-blades',
   summary: 'Measure many clients who add to one row, each with its own connection, with a replica attached',
   configure(command) {
     command
-      .option('--clients <list>', 'how many clients, each with its own connection', clientList, CLIENTS_DEFAULT)
+      .option(
+        '--clients <list>',
+        'how many clients, each with its own connection',
+        listOf(within(1, CATALOG_CONNECTIONS_MAX)),
+        CLIENTS_DEFAULT,
+      )
       .option(
         '--runs <n>',
         'how often all clients together run the set of queries; 23000000 is the full benchmark',
@@ -82,17 +87,17 @@ export const verb: Verb<Options> = {
     const limit = openFileLimit()
     for (const clients of options.clients) requireMeasurable(clients, options, limit)
     const signal = untilStopped()
-    const directory = await makeDirectory(options.dir)
+    const directory = await makeBenchDirectory(options.dir, 'replog-rotating-blades-')
     terminal.note(`measuring in ${directory}`)
     try {
       const report = await measureAll(options, directory, terminal, signal)
       const json = jsonText(report, 2)
       terminal.print(jsonFile === true ? json : reportText(report))
-      if (typeof jsonFile === 'string') await writeOut(jsonFile, `${json}\n`, terminal)
-      if (options.html !== undefined) await writeOut(options.html, reportHtml(report), terminal)
+      if (typeof jsonFile === 'string') await writeReport(jsonFile, `${json}\n`, terminal)
+      if (options.html !== undefined) await writeReport(options.html, reportHtml(report), terminal)
       if (options.svg !== undefined) {
         for (const { name, svg } of plotsOf(report))
-          await writeOut(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
+          await writeReport(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
       }
       requireValid(report.points)
     } finally {
@@ -165,50 +170,4 @@ function requireValid(points: readonly PointReport[]): void {
     'INTERNAL',
     `the benchmark is not valid: ${problems.join('; ')}; run it again with --keep and report it with both data directories`,
   )
-}
-
-/** The file that JSON goes to, true for stdout. */
-function jsonFileOf({ options, isFromEnvironment }: Invocation<Options>): string | true | undefined {
-  const { json } = options
-  return isFromEnvironment('json') && typeof json === 'string' && YES.has(json.toLowerCase()) ? true : json
-}
-
-async function makeDirectory(parent: string): Promise<string> {
-  try {
-    await mkdir(parent, { recursive: true })
-    return await mkdtemp(join(resolve(parent), 'replog-rotating-blades-'))
-  } catch (error) {
-    throw new ReplogError(
-      'INVALID_ARGUMENT',
-      `cannot measure in ${parent}: ${messageOf(error)}; choose with --dir a directory that this user may write`,
-      { cause: error },
-    )
-  }
-}
-
-async function writeOut(path: string, text: string, terminal: Terminal): Promise<void> {
-  const file = resolve(path)
-  try {
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, text)
-  } catch (error) {
-    throw new ReplogError('INVALID_ARGUMENT', `cannot write ${path}: ${messageOf(error)}; choose another place`, {
-      cause: error,
-    })
-  }
-  terminal.note(`wrote ${path}`)
-}
-
-/** Numbers of clients, each once. */
-function clientList(text: string): readonly number[] {
-  const parse = within(1, CATALOG_CONNECTIONS_MAX)
-  return [...new Set(text.split(',').map((part) => parse(part.trim())))]
-}
-
-function within(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value
-    throw new InvalidArgumentError(`${JSON.stringify(text)} is not a whole number from ${min} to ${max}.`)
-  }
 }
