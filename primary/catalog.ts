@@ -1,6 +1,7 @@
 /** One catalog of a primary: reads at the newest durable LSN, and transactions. */
 import { ReplogError, isReplogError } from '../core/errors.js'
 import { RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX, TRANSACTION_ATTEMPTS_MAX } from '../core/limits.js'
+import { requireOptions } from '../core/options.js'
 import type { Lsn, Position } from '../core/position.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import { CatalogReader } from '../log/catalog-reader.js'
@@ -72,6 +73,7 @@ export class Catalog extends CatalogReader {
     work: (transaction: Transaction) => Promise<Result> | Result,
     options: TransactionOptions & CommitOptions & { readonly attemptsMax?: number } = {},
   ): Promise<Result> {
+    requireOptions(options)
     const { attemptsMax = TRANSACTION_ATTEMPTS_MAX } = options
     const repetition = new Repetition(this.#context, attemptsMax)
     let { priority } = options
@@ -95,6 +97,7 @@ export class Catalog extends CatalogReader {
    * @throws ReplogError with `details.statement`, the ordinal of the statement that failed; nothing is committed then
    */
   async execute(statements: readonly StatementInput[], options: ExecuteOptions = {}): Promise<ExecuteResult> {
+    requireOptions(options)
     if (!Array.isArray(statements)) throw new ReplogError('INVALID_ARGUMENT', '`statements` is a list')
     const { quotas } = this.#context
     const statementsMax = quotas.bound('oneShotStatements')

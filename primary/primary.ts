@@ -5,6 +5,7 @@
  */
 import { ReplogError } from '../core/errors.js'
 import { type Clock, every, systemClock } from '../core/clock.js'
+import { requireOptions } from '../core/options.js'
 import { EPOCH_FIRST, LSN_ZERO, type Position } from '../core/position.js'
 import {
   type CatalogIdentifier,
@@ -128,6 +129,7 @@ export class Primary {
    */
   createCatalog(name: string, input: CreateCatalogInput = {}): Promise<CommitResult> {
     const catalog = catalogIdentifier(name)
+    requireOptions(input)
     const parts = catalogParts(input)
     const createdUs = this.#clock.nowUs()
     const { dictionary, ids } = this.state
@@ -157,6 +159,7 @@ export class Primary {
     input: AlterCatalogInput,
   ): Promise<{ readonly altered: boolean; readonly position: Position }> {
     const catalog = catalogIdentifier(name)
+    requireOptions(input)
     let altered = false
     return this.lane
       .commitDefinitions(this.#clock.nowUs(), (read) => {

@@ -7,6 +7,7 @@
  */
 import { ReplogError, isReplogError } from '../core/errors.js'
 import { LOCK_WAIT_MS_DEFAULT, RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX } from '../core/limits.js'
+import { requireOptions } from '../core/options.js'
 import type { Lsn, Position } from '../core/position.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import type { CompiledTable, RowObject } from '../ddl/compiled-table.js'
@@ -115,6 +116,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
 
   constructor(context: TransactionContext, catalog: CatalogIdentifier, options: TransactionOptions) {
     super()
+    requireOptions(options)
     checkOptions(options)
     const { state, names } = context
     this.#context = context
@@ -423,6 +425,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   /** The same, with what the transaction answers, for repetitions of its idempotency key. */
   async commitWith(options: CommitOptions, outcome: (() => Buffer) | undefined): Promise<CommitResult> {
     this.#requireOpen()
+    requireOptions(options)
     checkIdempotencyKey(options.idempotencyKey)
     if (this.#lockRequests > 0) {
       throw new ReplogError(
