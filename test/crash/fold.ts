@@ -48,8 +48,8 @@ export class Fold {
   readonly live = new Map<number, CompiledTable>()
   /** "storage.index" of indexes that were dropped from a storage that went on. */
   readonly droppedIndexes = new Set<string>()
-  /** "storage.index" of indexes that are being built, or were when they or their storage went. */
-  readonly building = new Set<string>()
+  /** "storage.index" of indexes that are being built, or were when they or their storage went; true: unique. */
+  readonly building = new Map<string, boolean>()
   readonly droppedCatalogs = new Set<number>()
   /** Catalogs by the ids of their tables and schemas, dropped ones included. */
   readonly catalogOfTable = new Map<number, number>()
@@ -102,9 +102,8 @@ export class Fold {
     if (before === undefined ? present === undefined : present?.equals(before) === true) return
     if (key[0] === INDEX_PREFIX) {
       const { storageId, indexId } = parseIndexKey(key)
-      const index = this.storages.get(storageId)?.table.indexes.find(({ message }) => message.id === indexId)
-      const isUnknown = present === undefined || index === undefined || index.message.unique
-      if (isUnknown && this.building.has(`${storageId}.${indexId}`)) return
+      const isUnique = this.building.get(`${storageId}.${indexId}`)
+      if (isUnique !== undefined && (isUnique || present === undefined)) return
     }
     this.#problems.add(`LSN ${lsn}: the before image of ${describeKey(key)} is not what was there`)
   }
@@ -145,8 +144,8 @@ export class Fold {
 
   #noteBuilding(definition: DefinitionStatement): void {
     for (const { after } of tableChangesOf(definition)) {
-      for (const { id, building } of after?.indexes ?? []) {
-        if (building) this.building.add(`${after!.storageId}.${id}`)
+      for (const { id, building, unique } of after?.indexes ?? []) {
+        if (building) this.building.set(`${after!.storageId}.${id}`, unique)
       }
     }
   }

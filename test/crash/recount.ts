@@ -67,6 +67,8 @@ class Recount {
     const row = table.rows.decode(payload)
     this.#stats.count(key, payload, 1)
     for (const index of table.indexes) {
+      // The job that comes to a row that no key can hold gives the index up.
+      if (index.message.building && !table.hasIndexKey(index, row, key)) continue
       const text = keyText(table.indexKey(index, row, key))
       const entry = table.indexPayload(index, row, key)
       const others = this.#entries.get(text)
