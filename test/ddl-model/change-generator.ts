@@ -76,7 +76,7 @@ export class ChangeGenerator {
     const choices = this.#choices
     const column = (): string => choices.pickOr(names.columns, { name: 'nothing' } as KnownColumn, 0.03).name
     const index = (): string => choices.pickOr(names.indexes, 'nothing')
-    // What a table has none of is looked for now and then.
+    // Sometimes it is looked for although the table has none.
     const isPointless = (items: readonly unknown[]): boolean => items.length === 0 && !choices.chance(0.1)
     const columnNames = names.columns.map(({ name }) => name)
     // In what order values stand that only the server knows, is not foretold.

@@ -4,8 +4,9 @@
  * Written from what the documentation promises (nothing is rounded, cut or guessed), without the product's codecs.
  */
 import { EACH_ANOTHER, isUnknown } from './unknown-values.js'
+import type { Value } from './value.js'
 
-export type Value = null | boolean | number | bigint | string
+export type { Value } from './value.js'
 
 export type Type =
   | { readonly kind: 'BOOLEAN' | 'INTEGER' | 'BIGINT' | 'DOUBLE' | 'TEXT' | 'DATE' | 'JSON' | 'UUID' }

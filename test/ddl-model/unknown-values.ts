@@ -4,7 +4,7 @@
  *
  * Invariant: one mark stands for one value and another one for another, so what is found equal and different stays right.
  */
-import type { Value } from './types.js'
+import type { Value } from './value.js'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const MARK = 'uuid no. '
