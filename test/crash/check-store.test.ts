@@ -2,7 +2,7 @@
 import t, { type Test } from 'tap'
 import { Primary } from '../../primary/primary.js'
 import type { Engine } from '../../store/engine.js'
-import { indexPrefix, keyBytes, logRange, metaKey, prefixRange, rowPrefix, statsKey } from '../../store/keys.js'
+import { catalogStatsKey, indexPrefix, keyBytes, logRange, metaKey, prefixRange, rowPrefix, statsKey } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { seal, unseal } from '../../store/seal.js'
 import type { Lsn } from '../../core/position.js'
@@ -164,6 +164,15 @@ const DAMAGES: Record<string, { damage: (engine: Engine) => Promise<void>; probl
       await change(engine, key, seal(key, payload))
     },
     problem: /its statistics say 99/,
+  },
+  'the statistics of a catalog are off': {
+    damage: async (engine) => {
+      const key = catalogStatsKey(1)
+      const payload = Buffer.from(unseal(key, engine.get(key)!))
+      payload.writeDoubleBE(99, 8)
+      await change(engine, key, seal(key, payload))
+    },
+    problem: /catalog 1 holds 2 tables, 6 rows, and does not say so/,
   },
   'the AUTO_INCREMENT mark is off': {
     damage: async (engine) => {

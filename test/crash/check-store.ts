@@ -42,6 +42,8 @@ export interface StoreReport {
   readonly visibleHash: string
   readonly keys: number
   readonly rows: number
+  /** What the server has still to do. */
+  readonly jobs: number
 }
 
 export interface CheckOptions {
@@ -63,10 +65,10 @@ export async function checkStore(engine: Engine, options: CheckOptions = {}): Pr
   compareWithFold(contents, fold, problems)
   checkDictionary(contents, fold, problems)
   recount(contents, fold, problems)
-  const { rows, log, ...others } = contents
-  const keys = Object.values(others).reduce((sum, image) => sum + image.size, rows.size + log.length)
+  const { rows, log, jobs, ...others } = contents
+  const keys = Object.values(others).reduce((sum, image) => sum + image.size, rows.size + jobs.size + log.length)
   const visibleHash = hashVisible(contents, fold)
-  return { problems: problems.list, position, transactionHashes, visibleHash, keys, rows: rows.size }
+  return { problems: problems.list, position, transactionHashes, visibleHash, keys, rows: rows.size, jobs: jobs.size }
 }
 
 function followLog(

@@ -8,10 +8,20 @@
 import { messageOf } from '../../core/errors.js'
 import type { CompiledTable } from '../../ddl/compiled-table.js'
 import { BUILD_JOB, decodeBuildJob } from '../../log/build-job.js'
+import { CatalogStats } from '../../log/catalog-stats.js'
 import type { Row } from '../../log/codec/column-type.js'
 import { indexJobId } from '../../log/purge-job.js'
 import { TableStats } from '../../log/table-stats.js'
-import { describeKey, jobKey, keyBytes, keyText, parseIndexKey, parseRowKey, statsKey } from '../../store/keys.js'
+import {
+  catalogStatsKey,
+  describeKey,
+  jobKey,
+  keyBytes,
+  keyText,
+  parseIndexKey,
+  parseRowKey,
+  statsKey,
+} from '../../store/keys.js'
 import { Expectations } from './expectations.js'
 import type { Fold } from './fold.js'
 import type { Image, Problems, StoreContents } from './store-contents.js'
@@ -39,6 +49,25 @@ export function recount(contents: StoreContents, fold: Fold, problems: Problems)
     if (standsFor !== 'its row') problems.add(`${describeKey(key)} stands for ${standsFor ?? 'no row'}`)
   }
   for (const one of recounts.values()) for (const problem of one.totals()) problems.add(problem)
+  for (const problem of catalogProblems(contents, fold)) problems.add(problem)
+}
+
+/** What catalogs say that they hold, against their tables. */
+function catalogProblems({ stats, catalogStats }: StoreContents, fold: Fold): string[] {
+  return [...fold.catalogStats.keys()].flatMap((catalogId) => {
+    if (fold.droppedCatalogs.has(catalogId)) return []
+    const tables = [...fold.live.values()].filter(({ message }) => message.catalogId === catalogId)
+    const counted = new CatalogStats()
+    for (const { storageId } of tables) {
+      const stored = stats.get(keyText(statsKey(storageId)))
+      const { rows, bytes } = stored === undefined ? new TableStats() : TableStats.decode(stored)
+      counted.tables++
+      counted.rows += rows
+      counted.bytes += bytes
+    }
+    if (catalogStats.get(keyText(catalogStatsKey(catalogId)))?.equals(counted.encode()) === true) return []
+    return [`catalog ${catalogId} holds ${counted.tables} tables, ${counted.rows} rows, and does not say so`]
+  })
 }
 
 /** The rows of one table and what follows from them. */

@@ -101,8 +101,11 @@ export class Cluster {
     await primary.close()
   }
 
-  /** What is wrong with the stores of both, which nobody has open or writes to, or between them. */
-  async storeProblems(): Promise<string[]> {
+  /**
+   * What is wrong with the stores of both, which nobody has open or writes to, or between them.
+   * @param isSettled nothing may be left to do
+   */
+  async storeProblems(isSettled: boolean): Promise<string[]> {
     const primary = await checkStore(this.#primaryEngine)
     const replica = await checkStore(this.#replicaEngine)
     return [
@@ -110,6 +113,8 @@ export class Cluster {
       ...replica.problems.map((problem) => `replica: ${problem}`),
       ...prefixProblems(primary, replica),
       ...visibleProblems(primary, replica, 'the replica'),
+      ...(isSettled && primary.jobs > 0 ? [`primary: ${primary.jobs} jobs are left for ever`] : []),
+      ...(isSettled && replica.jobs > 0 ? [`replica: ${replica.jobs} jobs are left for ever`] : []),
     ]
   }
 

@@ -19,6 +19,8 @@ type Make = (state: State, table: Table) => StatementInput | undefined
 
 export class Generator {
   readonly choices: Choices
+  /** Id of the table of the last statement. */
+  #focus: number | undefined
   readonly #definitions: DefinitionGenerator
   readonly #changes: ChangeGenerator
 
@@ -28,17 +30,37 @@ export class Generator {
     this.#changes = new ChangeGenerator(this.choices, this.#definitions)
   }
 
+  /** A new transaction: it will come back to the table that it begins with, and to those around it. */
+  begin(): void {
+    this.#focus = undefined
+  }
+
   statement(state: State): StatementInput {
     const { choices } = this
     if (state.schemas.size === 0) return { createSchema: { schema: choices.pick(SCHEMA_NAMES) } }
     for (;;) {
       if (state.tables.size < 3 || (state.tables.size < TABLES_MAX && choices.chance(0.08)))
         return this.#createTable(state)
-      const table = choices.table(state)!
+      const table = this.#table(state)
       const make = this.#kind()
       const statement = make(state, table)
       if (statement !== undefined) return statement
     }
+  }
+
+  /** Some table; as a rule that of the statement before, or one that a foreign key connects with it. */
+  #table(state: State): Table {
+    const { choices } = this
+    const before = this.#focus === undefined ? undefined : state.tables.get(this.#focus)
+    const around = before && [
+      ...[before.id, before.id],
+      ...before.foreignKeys.map(({ target }) => target),
+      ...before.referencedBy.map(({ table }) => table),
+    ]
+    const id = around === undefined || choices.chance(0.35) ? undefined : choices.pick(around)
+    const table = (id === undefined ? undefined : state.tables.get(id)) ?? choices.table(state)!
+    this.#focus = table.id
+    return table
   }
 
   #kind(): Make {

@@ -89,11 +89,12 @@ export class Run {
     const cluster = this.#cluster
     await cluster.settle()
     this.#learn()
+    if (isAnyBuilding(this.#state)) throw new Mismatch('an index is being built for ever')
     await this.#compareAll()
     const replica = cluster.replica!.catalog()
     const onReplica = await differences(this.#state, replica, await replica.tables())
     this.#require(onReplica.map((one) => `replica: ${one}`))
-    this.#require(await cluster.storeProblems())
+    this.#require(await cluster.storeProblems(true))
     this.#require(await cluster.rebuiltProblems())
   }
 
@@ -102,7 +103,7 @@ export class Run {
     const cluster = this.#cluster
     this.tally.noteEvent('crash')
     await cluster.crash()
-    this.#require(await cluster.storeProblems())
+    this.#require(await cluster.storeProblems(false))
     await cluster.open()
     if (committed !== undefined) this.#state = await committed()
     await this.#compareAll()

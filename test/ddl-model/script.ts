@@ -74,6 +74,7 @@ export class RandomScript implements Script {
     if (choices.chance(0.008)) return { stopReplica: choices.pick(['crash', 'close'] as const) }
     if (choices.chance(0.05)) return { startReplica: true }
     this.#transactions--
+    this.#generator.begin()
     this.#steps = choices.pick([1, 1, 2, 2, 3, 3, 4, 5, 7])
     this.#set = new Set()
     const mode = (): Mode => (choices.chance(0.6) ? 'interactive' : 'one-shot')
