@@ -186,16 +186,15 @@ export class TableChanges {
       })
       await this.#pause()
     }
+    await this.#checkTargets(compiled, plan)
     return after
   }
 
   /** Whether every present row is as the plan says. @returns the rows when they are wanted */
   async #checkRows(table: CompiledTable, plan: AlterPlan, keepRows: boolean): Promise<StoredRow[]> {
-    const { body } = this.#context
     const kept: StoredRow[] = []
     const notNull = table.ordinalsOf(plan.notNullColumnIds)
-    const foreignKeys = table.message.foreignKeys.filter(({ id }) => plan.newForeignKeyIds.includes(id))
-    const looks = notNull.length > 0 || foreignKeys.length > 0 || plan.newCheckIds.length > 0
+    const looks = notNull.length > 0 || plan.newCheckIds.length > 0
     if (!looks && !keepRows) return kept
     for await (const { text, value } of this.#entries(table.rowPrefix)) {
       if (keepRows) kept.push({ text, value })
@@ -203,9 +202,19 @@ export class TableChanges {
       const row = table.rows.decode(value)
       requireNotNull(table, row, notNull)
       table.requireChecks(row)
-      for (const foreignKey of foreignKeys) body.foreignKeys.requireTarget(table, foreignKey, row)
     }
     return kept
+  }
+
+  /** Whether the rows have the targets of new foreign keys: rows of this very table, too, as the changes have made it. */
+  async #checkTargets(table: CompiledTable, plan: AlterPlan): Promise<void> {
+    const { foreignKeys } = this.#context.body
+    const added = table.message.foreignKeys.filter(({ id }) => plan.newForeignKeyIds.includes(id))
+    if (added.length === 0) return
+    for await (const { value } of this.#entries(table.rowPrefix)) {
+      const row = table.rows.decode(value)
+      for (const foreignKey of added) foreignKeys.requireTarget(table, foreignKey, row)
+    }
   }
 
   /** Gives the table a new storage and every row its new form there; the old storage is purged after the commit. */
