@@ -178,7 +178,8 @@ export class ChangeGenerator {
 
   #setType({ columns, settled }: Names): AlterTableChange | undefined {
     const choices = this.#choices
-    const free = columns.filter(({ name }) => !settled.has(name))
+    // A UUID that only the server knows would be a text that only the server knows.
+    const free = columns.filter(({ name, type }) => !settled.has(name) && type.kind !== 'UUID')
     if (free.length === 0) return undefined
     const { name, type } = choices.pick(free)
     settled.add(name)

@@ -8,6 +8,7 @@ import { ChangeGenerator } from './change-generator.js'
 import { type Row, type State, type Table, columnById, columnsOf, nameOf } from './catalog.js'
 import { COLUMN_NAMES, Choices, INDEX_NAMES, SCHEMA_NAMES } from './choices.js'
 import { DefinitionGenerator } from './definition-generator.js'
+import { pattern } from './patterns.js'
 import { keyText } from './rows.js'
 import { isUnknown } from './unknown-values.js'
 
@@ -21,6 +22,8 @@ export class Generator {
   readonly choices: Choices
   /** Id of the table of the last statement. */
   #focus: number | undefined
+  /** What is to come after the last statement. */
+  #queue: readonly StatementInput[] = []
   readonly #definitions: DefinitionGenerator
   readonly #changes: ChangeGenerator
 
@@ -33,10 +36,15 @@ export class Generator {
   /** A new transaction: it will come back to the table that it begins with, and to those around it. */
   begin(): void {
     this.#focus = undefined
+    this.#queue = []
   }
 
   statement(state: State): StatementInput {
     const { choices } = this
+    if (this.#queue.length === 0 && choices.chance(0.05)) this.#queue = this.#pattern(state)
+    const [next, ...rest] = this.#queue
+    this.#queue = rest
+    if (next !== undefined) return next
     if (state.schemas.size === 0) return { createSchema: { schema: choices.pick(SCHEMA_NAMES) } }
     for (;;) {
       if (state.tables.size < 3 || (state.tables.size < TABLES_MAX && choices.chance(0.08)))
@@ -46,6 +54,11 @@ export class Generator {
       const statement = make(state, table)
       if (statement !== undefined) return statement
     }
+  }
+
+  #pattern(state: State): readonly StatementInput[] {
+    const row = (table: Table): Record<string, unknown> => ({ ...this.#row(state, table, true) })
+    return pattern({ choices: this.choices, state, row }) ?? []
   }
 
   /** Some table; as a rule that of the statement before, or one that a foreign key connects with it. */

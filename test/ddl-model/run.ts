@@ -498,11 +498,15 @@ function isAddition(statement: StatementInput): boolean {
   return Object.values(statement.update.set).some((value) => typeof value === 'object' && value !== null)
 }
 
-/** The column for which an insert leaves the choice to the server, and whether a foreign key leads from it. */
+/** Whether an insert leaves a value to the server, and whether a foreign key leads from it or to it. */
 function chosenColumn(state: State, statement: StatementInput): { readonly isReferring: boolean } | undefined {
   const table = 'insert' in statement ? findTable(state, statement.insert.table) : undefined
   const id = table?.columns.find(({ autoIncrement }) => autoIncrement)?.id
-  return id === undefined ? undefined : { isReferring: table!.foreignKeys.some(({ columns }) => columns.includes(id)) }
+  if (table === undefined || id === undefined) return undefined
+  const isReferring = [...state.tables.values()].some(({ foreignKeys }) =>
+    foreignKeys.some(({ columns, targetColumns }) => columns.includes(id) || targetColumns.includes(id)),
+  )
+  return { isReferring }
 }
 
 async function outcomeOf<Result>(promise: Promise<Result>): Promise<Result | Error> {
