@@ -2,7 +2,16 @@
 import t, { type Test } from 'tap'
 import { Primary } from '../../primary/primary.js'
 import type { Engine } from '../../store/engine.js'
-import { catalogStatsKey, indexPrefix, keyBytes, logRange, metaKey, prefixRange, rowPrefix, statsKey } from '../../store/keys.js'
+import {
+  catalogStatsKey,
+  indexPrefix,
+  keyBytes,
+  logRange,
+  metaKey,
+  prefixRange,
+  rowPrefix,
+  statsKey,
+} from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { seal, unseal } from '../../store/seal.js'
 import type { Lsn } from '../../core/position.js'
