@@ -1,11 +1,69 @@
 /** Where a benchmark measures and where its reports go: the same flags for every one. */
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import type { Command } from 'commander'
 import { ReplogError, messageOf } from '../../core/errors.js'
-import type { Terminal } from '../terminal.js'
+import { type Terminal, jsonText } from '../terminal.js'
 import type { Invocation } from '../verb.js'
+import type { NamedPlot } from './report-page.js'
 
 const YES: ReadonlySet<string> = new Set(['1', 'true', 'yes', 'on'])
+
+export interface FileOptions {
+  readonly dir: string
+  readonly keep?: boolean
+  readonly json?: string | true
+  readonly html?: string
+  readonly svg?: string
+}
+
+export function addFileFlags(command: Command): Command {
+  return command
+    .option('--dir <dir>', 'where to measure: a temporary directory is made in it, on its device', '.')
+    .option('--keep', 'leave what was measured there')
+    .option('--json [file]', 'write the result as JSON to a file, or print it')
+    .option('--html <file>', 'write a report with plots, one file that needs nothing else')
+    .option('--svg <dir>', 'write each plot as an SVG file')
+}
+
+/** Runs `work` in a new directory, which is removed afterwards unless it is kept. @throws ReplogError INVALID_ARGUMENT */
+export async function inBenchDirectory<Result>(
+  { options: { dir, keep }, terminal }: Pick<Invocation<FileOptions>, 'options' | 'terminal'>,
+  prefix: string,
+  work: (directory: string) => Promise<Result>,
+): Promise<Result> {
+  const directory = await makeBenchDirectory(dir, prefix)
+  terminal.note(`measuring in ${directory}`)
+  try {
+    return await work(directory)
+  } finally {
+    if (keep === true) terminal.note(`kept ${directory}`)
+    else await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** One result in every form that it can be asked for in; those that are not asked for are not made. */
+export interface ReportForms {
+  readonly report: object
+  readonly text: () => string
+  readonly html: () => string
+  readonly plots: () => readonly NamedPlot[]
+}
+
+/** Prints the result, and writes the files that the flags ask for. @throws ReplogError INVALID_ARGUMENT */
+export async function putOut(
+  invocation: Invocation<FileOptions>,
+  { report, text, html, plots }: ReportForms,
+): Promise<void> {
+  const { options, terminal } = invocation
+  const jsonFile = jsonFileOf(invocation)
+  const json = jsonText(report, 2)
+  terminal.print(jsonFile === true ? json : text())
+  if (typeof jsonFile === 'string') await writeReport(jsonFile, `${json}\n`, terminal)
+  if (options.html !== undefined) await writeReport(options.html, html(), terminal)
+  if (options.svg === undefined) return
+  for (const { name, svg } of plots()) await writeReport(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
+}
 
 /** The file that JSON goes to, true for stdout. */
 export function jsonFileOf({

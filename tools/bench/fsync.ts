@@ -1,13 +1,10 @@
 /** `replog bench fsync`: what an fsync costs on this device, and what one atomic batch saves against a log beside a store. */
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { nearest } from '../../ddl/nearest.js'
 import { listOf, positiveInteger, within } from '../flags.js'
 import { ProgressBar } from '../progress-bar.js'
-import { jsonText } from '../terminal.js'
 import { UsageError, type Verb } from '../verb.js'
-import { jsonFileOf, makeBenchDirectory, writeReport } from './bench-files.js'
+import { type FileOptions, addFileFlags, inBenchDirectory, putOut } from './bench-files.js'
 import type { CellLength } from './fsync/cell.js'
 import { MODE_NAMES, type ModeName } from './fsync/mode.js'
 import { plotsOf } from './fsync/plots.js'
@@ -16,7 +13,7 @@ import { reportText } from './fsync/report-text.js'
 import { type SweepOptions, measureFsync } from './fsync/sweep.js'
 import { BENCH_ROW_BYTES_MAX, ROW_BYTES_MIN } from './fsync/workload.js'
 
-interface Options {
+interface Options extends FileOptions {
   readonly profile: ProfileName
   readonly modes?: readonly ModeName[]
   readonly committers?: readonly number[]
@@ -25,11 +22,6 @@ interface Options {
   readonly seconds?: number
   readonly transactions?: number
   readonly repetitions?: number
-  readonly dir: string
-  readonly keep?: boolean
-  readonly json?: string | true
-  readonly html?: string
-  readonly svg?: string
 }
 
 type Sweep = Pick<
@@ -62,28 +54,19 @@ const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[]
 const COMMITTERS_MAX = 65_536
 const DELAY_US_MAX = 1_000_000
 const SECONDS_MAX = 3600
-/** What REPLOG_JSON says for verbs whose --json takes no file. */
 
 export const verb: Verb<Options> = {
   name: 'bench fsync',
   summary: 'Measure what an fsync costs here, and one atomic batch against two-phase commit and other ways to log',
   configure(command) {
-    addLoadFlags(command)
-      .option('--dir <dir>', 'where to measure: a temporary directory is made in it, on its device', '.')
-      .option('--keep', 'leave the stores there')
-      .option('--json [file]', 'write the result as JSON to a file, or print it')
-      .option('--html <file>', 'write a report with plots, one file that needs nothing else')
-      .option('--svg <dir>', 'write each plot as an SVG file')
+    addFileFlags(addLoadFlags(command))
   },
   async run(invocation) {
     const { options, terminal, untilStopped } = invocation
     const sweep = sweepOf(options)
-    const jsonFile = jsonFileOf(invocation)
     const signal = untilStopped()
-    const directory = await makeBenchDirectory(options.dir, 'replog-bench-fsync-')
-    terminal.note(`measuring in ${directory}`)
     const bar = new ProgressBar(terminal.stderr, undefined, 'cells')
-    try {
+    await inBenchDirectory(invocation, 'replog-bench-fsync-', async (directory) => {
       const report = await measureFsync({
         ...sweep,
         directory,
@@ -93,21 +76,16 @@ export const verb: Verb<Options> = {
         onProgress(phase, done, of) {
           bar.update({ phase, rows: done, fraction: done / of })
         },
+      }).finally(() => {
+        bar.end()
       })
-      bar.end()
-      const json = jsonText(report, 2)
-      terminal.print(jsonFile === true ? json : reportText(report))
-      if (typeof jsonFile === 'string') await writeReport(jsonFile, `${json}\n`, terminal)
-      if (options.html !== undefined) await writeReport(options.html, reportHtml(report), terminal)
-      if (options.svg !== undefined) {
-        for (const { name, svg } of plotsOf(report))
-          await writeReport(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
-      }
-    } finally {
-      bar.end()
-      if (options.keep === true) terminal.note(`kept ${directory}`)
-      else await rm(directory, { recursive: true, force: true })
-    }
+      await putOut(invocation, {
+        report,
+        text: () => reportText(report),
+        html: () => reportHtml(report),
+        plots: () => plotsOf(report),
+      })
+    })
   },
 }
 

@@ -1,14 +1,9 @@
 /** Which plots a report of `bench fsync` has: one set per row size and fsync delay, and those of the whole run. */
 import type { Series } from '../plot.js'
 import { histogram, linePlot } from '../plot.js'
+import type { NamedPlot } from '../report-page.js'
 import type { ModeName } from './mode.js'
 import { type CellSummary, type FsyncReport, devicesOf } from './report.js'
-
-export interface NamedPlot {
-  /** Good for a file name and for the id of an element. */
-  readonly name: string
-  readonly svg: string
-}
 
 /** Okabe and Ito's palette, which colour-blind readers can tell apart. */
 const COLORS: Readonly<Record<ModeName, string>> = {

@@ -1,12 +1,11 @@
 /**
  * The traced process of a proof: `proof-child DIRECTORY ROW-BYTES MODE,MODE`. Prints its runs as JSON, and leaves marks
- * in the trace: syncs of a file that is not open.
+ * in the trace.
  */
-import { fdatasyncSync, writeSync } from 'node:fs'
+import { writeSync } from 'node:fs'
+import { markTrace } from '../traced-syncs.js'
 import type { ModeName } from './mode.js'
 import { runProof } from './proof-run.js'
-
-const NOT_OPEN = 0x7fff_ffff
 
 const [, , directory = '', rowBytes = '', modes = ''] = process.argv
 const runs = await runProof({
@@ -14,12 +13,6 @@ const runs = await runProof({
   rowBytes: Number(rowBytes),
   modes: modes.split(',') as ModeName[],
   signal: new AbortController().signal,
-  onMark() {
-    try {
-      fdatasyncSync(NOT_OPEN)
-    } catch {
-      // It fails by intention: it is a mark.
-    }
-  },
+  onMark: markTrace,
 })
 writeSync(1, JSON.stringify(runs))

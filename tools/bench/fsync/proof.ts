@@ -8,15 +8,10 @@
  * Where either does not hold, the benchmark is wrong, and says so instead of printing numbers. Where strace is not
  * there, or may not trace, the syncs stay unproven, and the report says that.
  *
- * The traced process marks the beginning and the end of what counts in the trace: with a sync of a file that is not
- * open, which fails. So opening, closing and recovery are left out of both counts.
+ * Opening, closing and recovery are left out of both counts (see `traced-syncs.ts`).
  */
-import { spawn } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ReplogError, messageOf } from '../../../core/errors.js'
+import { benchmarkIsWrong as wrong, traceSyncs } from '../traced-syncs.js'
 import type { ModeName } from './mode.js'
 import { type ProvenRun, runProof } from './proof-run.js'
 
@@ -44,8 +39,7 @@ const CHILD = fileURLToPath(new URL('proof-child.js', import.meta.url))
 
 /** @throws ReplogError INTERNAL when a mode does not do what it says */
 export async function prove(options: ProofOptions): Promise<Proof> {
-  const strace = findStrace(options.searchPath ?? process.env['PATH'] ?? '')
-  const traced = strace === undefined ? 'strace is not installed' : await traceRuns(strace, options)
+  const traced = await traceRuns(options)
   const proof: Proof =
     typeof traced === 'string'
       ? {
@@ -73,95 +67,13 @@ export function check(run: ModeProof): void {
 }
 
 /** The runs with what the kernel saw, or why it could not be asked. */
-async function traceRuns(
-  strace: string,
-  { directory, rowBytes, modes, signal }: ProofOptions,
-): Promise<ModeProof[] | string> {
-  const trace = join(directory, 'trace')
-  // What NODE_OPTIONS may load is no part of what is measured.
-  const child = spawn(
-    'env',
-    [
-      // -I 2: told to end, it ends, and the traced process with it; with -o it would not.
-      ...[
-        '-u',
-        'NODE_OPTIONS',
-        strace,
-        '-I',
-        '2',
-        '-f',
-        '-qq',
-        '-e',
-        'trace=fdatasync,fsync',
-        '-e',
-        'signal=none',
-        '-o',
-        trace,
-      ],
-      ...[process.execPath, CHILD, directory, String(rowBytes), modes.join(',')],
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'], signal },
-  )
-  const output = { stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
-  let failure: Error | undefined
-  child.on('error', (error) => (failure = error))
-  // Stopped or not, it is gone when this ends, and so is all that it has open.
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  if (failure !== undefined) throw failure
-  if (code !== 0) {
-    const refusal = /^(?:env|\S*strace): (.*)$/m.exec(output.stderr)?.[1]
-    if (refusal !== undefined && output.stdout === '') return `strace cannot trace here: ${refusal}`
-    throw wrong(`the traced run ended with code ${code}: ${output.stderr.trim()}`)
-  }
-  const runs = parseRuns(output.stdout)
-  const counts = countWindows(await readFile(trace, 'utf8'))
-  await rm(trace)
-  if (counts.length !== runs.length) throw wrong(`${runs.length} runs left ${counts.length} windows in the trace`)
-  return runs.map((run, at) => ({ ...run, kernelSyncs: counts[at]! }))
-}
-
-function parseRuns(text: string): ProvenRun[] {
-  try {
-    return JSON.parse(text) as ProvenRun[]
-  } catch (error) {
-    throw wrong(`the traced run printed no result: ${messageOf(error)}`)
-  }
-}
-
-/**
- * Successful syncs between every two marks. A call that another thread interrupts takes two lines, of which only the
- * second has the result; a mark is the same call on a file that is not open.
- */
-export function countWindows(trace: string): number[] {
-  const counts: number[] = []
-  let open: number | undefined
-  for (const line of trace.split('\n')) {
-    if (/sync.*= -1 EBADF/.test(line)) {
-      if (open !== undefined) counts.push(open)
-      open = open === undefined ? 0 : undefined
-    } else if (open !== undefined && /sync.*= 0$/.test(line)) {
-      open++
-    }
-  }
-  return counts
-}
-
-function findStrace(searchPath: string): string | undefined {
-  return searchPath
-    .split(delimiter)
-    .map((directory) => join(directory, 'strace'))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
-}
-
-function wrong(what: string): ReplogError {
-  return new ReplogError('INTERNAL', `the benchmark is wrong: ${what}. Report it; its numbers would be worth nothing.`)
+async function traceRuns(options: ProofOptions): Promise<ModeProof[] | string> {
+  const { directory, rowBytes, modes, signal, searchPath } = options
+  const args = [CHILD, directory, String(rowBytes), modes.join(',')]
+  const traced = await traceSyncs({ args, directory, signal, searchPath })
+  if (typeof traced === 'string') return traced
+  const { output, windows } = traced
+  const runs = JSON.parse(output) as ProvenRun[]
+  if (windows.length !== runs.length) throw wrong(`${runs.length} runs left ${windows.length} windows in the trace`)
+  return runs.map((run, at) => ({ ...run, kernelSyncs: windows[at]! }))
 }

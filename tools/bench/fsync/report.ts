@@ -5,9 +5,8 @@
  * Invariants: a cell is summarised over its repetitions, which ran in turns with those of the other modes; what has no
  * counterpart (no sync, no `batch` in the run) is null, not zero.
  */
-import assert from 'node:assert/strict'
 import type { Machine } from '../machine.js'
-import { rounded } from '../samples.js'
+import { type Spread, medianOf, rounded, spreadOf } from '../samples.js'
 import { type Calibration, limitWithDelay } from './calibrate.js'
 import type { CellResult } from './cell.js'
 import type { Device } from './device.js'
@@ -21,12 +20,6 @@ export interface CellPlace {
   readonly committers: number
   readonly rowBytes: number
   readonly delayUs: number
-}
-
-export interface Spread {
-  readonly median: number
-  readonly min: number
-  readonly max: number
 }
 
 export interface CellSummary extends CellPlace {
@@ -91,13 +84,13 @@ export interface MeasuredCell {
 }
 
 export function summarize(measured: readonly MeasuredCell[], limitPerSecond: number): CellSummary[] {
-  const throughputs = new Map(measured.map((cell) => [placeText(cell.place), spreadOf(cell.results)]))
+  const throughputs = new Map(measured.map((cell) => [placeText(cell.place), throughputOf(cell.results)]))
   return measured.map(({ place, results }) => {
     const latencies = new Latencies()
     for (const result of results) latencies.merge(result.latencies)
     const transactions = sumOf(results.map((result) => result.transactions))
     const syncs = sumOf(results.map((result) => result.syncs))
-    const throughput = spreadOf(results)
+    const throughput = throughputOf(results)
     const syncsPerSecond = medianOf(results.map((result) => result.syncsPerSecond))
     const batch = throughputs.get(placeText({ ...place, mode: 'batch' }))
     return {
@@ -162,20 +155,11 @@ function placeText({ mode, committers, rowBytes, delayUs }: CellPlace): string {
   return `${mode} ${committers} ${rowBytes} ${delayUs}`
 }
 
-function spreadOf(results: readonly CellResult[]): Spread {
-  const values = results.map(({ throughput }) => throughput)
-  return {
-    median: rounded(medianOf(values), 1),
-    min: rounded(Math.min(...values), 1),
-    max: rounded(Math.max(...values), 1),
-  }
-}
-
-function medianOf(values: readonly number[]): number {
-  assert(values.length > 0, 'every cell was measured')
-  const sorted = [...values].sort((left, right) => left - right)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+function throughputOf(results: readonly CellResult[]): Spread {
+  return spreadOf(
+    results.map(({ throughput }) => throughput),
+    1,
+  )
 }
 
 function sumOf(values: readonly number[]): number {
