@@ -25,6 +25,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'log tail', load: async () => (await import('./log-tail.js')).verb },
   { name: 'import', load: async () => (await import('./import.js')).verb },
   { name: 'bench fsync', load: async () => (await import('./bench/fsync.js')).verb },
+  { name: 'bench commit', load: async () => (await import('./bench/commit.js')).verb },
   { name: 'bench catalogs', load: async () => (await import('./bench/catalogs.js')).verb },
   { name: 'bench rotating-blades', load: async () => (await import('./bench/rotating-blades.js')).verb },
 ]
