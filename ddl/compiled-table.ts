@@ -253,8 +253,9 @@ export class CompiledTable {
    * one with a NULL does not, because NULLs are distinct.
    */
   indexKey(index: CompiledIndex, row: readonly Value[], rowKey: Buffer): Buffer {
-    const suffix = this.isUniqueEntry(index, row) ? undefined : rowKey.subarray(this.rowPrefix.length)
-    return index.tuple.encode(index.prefix, row, index.ordinals, suffix)
+    const { tuple, prefix, ordinals } = index
+    if (this.isUniqueEntry(index, row)) return tuple.encode(prefix, row, ordinals)
+    return tuple.encode(prefix, row, ordinals, rowKey, this.rowPrefix.length)
   }
 
   /** Whether there is an entry for the row: its values may be too long for a key. */

@@ -107,13 +107,13 @@ export function applyRowChange(
   const afterRow = after && (change.afterRow ?? table.rows.decode(after))
   const { writes } = effects
 
-  const beforeKey = beforeRow && table.rowKey(beforeRow)
-  const afterKey = afterRow && table.rowKey(afterRow)
-  if (beforeKey !== undefined && (afterKey === undefined || !beforeKey.equals(afterKey))) {
-    writes.delete(beforeKey, before)
-    if (afterKey !== undefined) writes.put(afterKey, after!, undefined)
+  const beforeKey = beforeRow && (change.beforeKey?.key ?? table.rowKey(beforeRow))
+  const afterKey = afterRow && (change.afterKey?.key ?? table.rowKey(afterRow))
+  if (beforeKey !== undefined && (afterKey === undefined || !isEqual(beforeKey, afterKey))) {
+    writes.delete(beforeKey, before, change.beforeKey?.text)
+    if (afterKey !== undefined) writes.put(afterKey, after!, undefined, change.afterKey?.text)
   } else if (afterKey !== undefined) {
-    writes.put(afterKey, after!, before)
+    writes.put(afterKey, after!, before, change.afterKey?.text)
   }
 
   for (const index of table.indexes) applyIndex(table, index, beforeRow, beforeKey, afterRow, afterKey, effects)
@@ -123,6 +123,10 @@ export function applyRowChange(
     const value = afterRow[autoIncrement.ordinal]
     if (value !== null) effects.noteAutoIncrement(table.storageId, BigInt(value as number | bigint))
   }
+}
+
+function isEqual(one: Buffer, other: Buffer): boolean {
+  return one === other || one.equals(other)
 }
 
 /** The row before a change: from the message or, where that has the key alone, from where the row is stored. */

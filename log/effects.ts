@@ -19,6 +19,14 @@ export class Effects {
     return this.building
   }
 
+  /** As a new one. */
+  clear(): void {
+    this.writes.clear()
+    this.autoIncrement = undefined
+    this.building = undefined
+    this.definitions = undefined
+  }
+
   noteAutoIncrement(storageId: number, value: bigint): void {
     this.autoIncrement ??= new Map()
     const highest = this.autoIncrement.get(storageId)

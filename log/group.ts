@@ -6,8 +6,11 @@ import type { CommitGroup } from '../store/store.js'
 import { ChangedStatistics } from './statistics.js'
 import type { TailEntry } from './tail.js'
 
-/** Told once the fsync of a transaction's group returned, or with the error that made its outcome unknown. */
-export type CommitWaiter = (error: ReplogError | undefined) => void
+/** An object and not a function: a busy lane has thousands of them, each with what it will answer. */
+export interface CommitWaiter {
+  /** Called once: when the fsync of the group returned, or with the error that made its outcome unknown. */
+  settle(error: ReplogError | undefined): void
+}
 
 export class Group {
   /** Filled while the batch before it is in the device; undefined while there is nothing to write. */

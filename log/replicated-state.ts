@@ -17,7 +17,7 @@ import { ReplogError } from '../core/errors.js'
 import { SNAPSHOT_AGE_MS_MAX } from '../core/limits.js'
 import { type Lsn, type Position, nextLsn } from '../core/position.js'
 import { Dictionary, type ReadKey } from '../ddl/dictionary.js'
-import { idempotencyKey, logKey } from '../store/keys.js'
+import { idempotencyKey } from '../store/keys.js'
 import type { Store } from '../store/store.js'
 import type { RecentVersions, Snapshot } from '../store/versions.js'
 import { WriteSet } from '../store/write-set.js'
@@ -69,9 +69,8 @@ export interface Repetition {
   readonly outcome: Uint8Array | undefined
 }
 
-interface DurableWaiter {
+interface DurableWaiter extends CommitWaiter {
   readonly lsn: Lsn
-  readonly settle: CommitWaiter
 }
 
 const SNAPSHOT_SWEEP_MS = 1000
@@ -229,7 +228,7 @@ export class ReplicatedState {
   }
 
   /**
-   * Puts an ordered transaction into the open group. `waiter` is called once, never before this returns.
+   * Puts an ordered transaction into the open group. `waiter` is settled once, never before this returns.
    * @throws ReplogError CLOSED, STORE_FAILED
    */
   append(transaction: AppendedTransaction, waiter: CommitWaiter): void {
@@ -252,21 +251,21 @@ export class ReplicatedState {
     this.statistics.count(effects, transaction.catalogId, group.statistics)
 
     // Keys of the log and counters have one version each, so they are not recorded for snapshots.
-    const logWrites = new WriteSet()
+    batch.add(effects.writes)
     let bytes = 0
     for (let segment = 0; segment < frames.length; segment++) {
       const frame = frames[segment]!
-      logWrites.putRaw(logKey(lsn, segment), frame)
+      batch.addFrame(lsn, segment, frame)
       bytes += frame.length
     }
     if (effects.definitions !== undefined) {
       this.#definitionLsn = lsn
       group.changesDefinitions = true
       this.#ids.noteUsed(effects.definitions)
-      logWrites.put(IDS_META, this.#ids.encodeUsed(), undefined)
+      const counters = new WriteSet()
+      counters.put(IDS_META, this.#ids.encodeUsed(), undefined)
+      batch.add(counters)
     }
-    batch.add(effects.writes)
-    batch.add(logWrites)
     group.entries.push({ lsn, frames, bytes, commitTimestampUs: transaction.commitTimestampUs })
     group.waiters.push(waiter)
     group.position = position
@@ -301,9 +300,11 @@ export class ReplicatedState {
     ;(group.batch ??= this.store.group()).add(writes)
     this.#scheduleFlush()
     return new Promise((resolve, reject) => {
-      group.waiters.push((error) => {
-        if (error === undefined) resolve()
-        else reject(error)
+      group.waiters.push({
+        settle(error) {
+          if (error === undefined) resolve()
+          else reject(error)
+        },
       })
     })
   }
@@ -315,6 +316,21 @@ export class ReplicatedState {
       this.versions.overwriteNewest(text, value)
       group.localTexts.push(text)
     }
+  }
+
+  /** Settles the waiter when everything at the head is durable: now, or with the group that has it. */
+  afterHead(waiter: CommitWaiter): void {
+    if (this.#durable.lsn >= this.#head.lsn) {
+      waiter.settle(undefined)
+      return
+    }
+    const group = this.#open.position === undefined ? this.#inFlight! : this.#open
+    group.waiters.push({
+      settle(error) {
+        // Whoever only waits for others has no outcome that could be unknown.
+        waiter.settle(error === undefined ? undefined : storeFailed(error))
+      },
+    })
   }
 
   /**
@@ -351,9 +367,7 @@ export class ReplicatedState {
     while (!this.failed && (this.#inFlight !== undefined || !this.#open.isEmpty)) {
       const last = this.#open.isEmpty ? this.#inFlight! : this.#open
       await new Promise<void>((resolve) => {
-        last.waiters.push(() => {
-          resolve()
-        })
+        last.waiters.push({ settle: resolve })
       })
     }
     this.#settleDurableWaiters(new ReplogError('CLOSED', 'the server is shutting down'))
@@ -411,7 +425,7 @@ export class ReplicatedState {
     this.#flush()
     this.versions.prune(this.#durable.lsn)
     for (const entry of group.entries) this.tail.push(entry)
-    for (const waiter of group.waiters) waiter(undefined)
+    for (const waiter of group.waiters) waiter.settle(undefined)
     if (group.entries.length > 0) this.#announce(group)
     for (const listener of this.#roomListeners) listener()
   }
@@ -435,14 +449,16 @@ export class ReplicatedState {
       cause instanceof ReplogError
         ? cause
         : new ReplogError('COMMIT_UNKNOWN', 'the store failed during the commit; its outcome is not known', { cause })
-    for (const waiter of failed) waiter(error)
-    this.#settleDurableWaiters(
-      new ReplogError('STORE_FAILED', 'the store failed; repair the cause and restart the server', { cause: error }),
-    )
+    for (const waiter of failed) waiter.settle(error)
+    this.#settleDurableWaiters(storeFailed(error))
     for (const listener of this.#failureListeners) listener()
   }
 
   #settleDurableWaiters(error: ReplogError): void {
     for (const waiter of this.#durableWaiters) waiter.settle(error)
   }
+}
+
+function storeFailed(cause: ReplogError): ReplogError {
+  return new ReplogError('STORE_FAILED', 'the store failed; repair the cause and restart the server', { cause })
 }

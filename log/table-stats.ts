@@ -7,7 +7,7 @@
  * the order does not matter. Every change to it is in the batch of the rows that caused it. Invariant: on every server
  * the stats at one LSN are equal, because they are a fold of the log.
  */
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../core/crc32.js'
 import { ReplogError } from '../core/errors.js'
 
 const STATS_BYTES = 32

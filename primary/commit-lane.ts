@@ -34,11 +34,12 @@ import { type Annotations, checkAnnotations } from './annotations.js'
 import type { LockOwner, LockTable } from './lock-table.js'
 import { sizeWith } from './catalog-growth.js'
 import { NeedsSnapshot } from './foreign-keys.js'
+import { LaneBody } from './lane-body.js'
 import { LockedRow, requireUnlocked } from './locked-row.js'
 import { checkIdempotencyKey } from './outcome.js'
 import type { Quotas } from './quotas.js'
 import type { ReadSet } from './read-set.js'
-import { TransactionBody } from './transaction-body.js'
+import type { TransactionBody } from './transaction-body.js'
 
 export interface CommitResult {
   /** Where the log stood with this transaction; for one that wrote nothing, the position that it read at. */
@@ -61,23 +62,25 @@ export interface Candidate {
   readonly outcome: Buffer | undefined
 }
 
-/** A transaction that runs whole in the lane. */
-export interface OneShot<Result> {
+/** A transaction that runs whole in the lane: one object from the request to its answer. */
+export interface OneShot<Answer> {
   readonly catalog: CatalogIdentifier
   /** What it is counted as while it waits for a group. */
   readonly sizeBytes: number
   readonly annotations: Annotations | undefined
   readonly idempotencyKey: string | undefined
   /** A transaction that whoever waits for this one has open as well. */
-  readonly beside?: LockOwner | undefined
-  execute(body: TransactionBody): Result
-  /** For an idempotency key: the answer in the form that travels in the log, and back. */
-  encode(result: Result): Buffer
-  decode(outcome: Buffer): Result
-}
-
-export interface OneShotResult<Result> extends CommitResult {
-  readonly result: Result
+  readonly beside: LockOwner | undefined
+  /** In the lane, perhaps again after it had to wait for a lock. */
+  execute(body: TransactionBody): void
+  /** For an idempotency key: the answer in the form that travels in the log. */
+  outcome(): Buffer
+  /** What is told when it is durable. */
+  answer(position: Position): Answer
+  /** What is told instead when its idempotency key had been used. */
+  answerAgain(first: StoredOutcome): Answer
+  /** What is done instead where it cannot run in one step. */
+  runOnSnapshot(): Promise<Answer>
 }
 
 /** What the lane needs of a transaction to give it its place. */
@@ -91,26 +94,83 @@ interface Orderable {
   readonly outcome?: Uint8Array | undefined
 }
 
-interface Queued {
-  readonly bytes: number
-  readonly run: () => void
-  readonly fail: (error: unknown) => void
+/** Whoever is told where a transaction stands in the log, and later that it is durable. */
+interface Ordered extends CommitWaiter {
+  ordered(position: Position): void
 }
+
+/** Who waits for room in a group. */
+interface Entrant {
+  readonly bytes: number
+  run(): void
+  fail(error: unknown): void
+}
+
+/** A one-shot transaction on its way through the lane. An object and not closures: a busy lane has thousands of them. */
+class OneShotRun<Answer> implements Entrant, Ordered {
+  readonly #lane: CommitLane
+  readonly #resolve: (answer: Answer | Promise<Answer>) => void
+  readonly #reject: (error: unknown) => void
+  #position: Position | undefined
+
+  constructor(
+    lane: CommitLane,
+    readonly oneShot: OneShot<Answer>,
+    readonly turn: LockOwner,
+    resolve: (answer: Answer | Promise<Answer>) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#lane = lane
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  get bytes(): number {
+    return this.oneShot.sizeBytes
+  }
+
+  run(): void {
+    this.#lane.runNow(this)
+  }
+
+  fail(error: unknown): void {
+    if (error instanceof NeedsSnapshot) this.#resolve(this.oneShot.runOnSnapshot())
+    else if (error instanceof LockedRow && this.turn === NO_TURN)
+      this.#resolve(this.#lane.runInTurn(this.oneShot, error))
+    else this.#reject(error)
+  }
+
+  ordered(position: Position): void {
+    this.#position = position
+  }
+
+  answerAgain(first: StoredOutcome): void {
+    this.#resolve(this.oneShot.answerAgain(first))
+  }
+
+  settle(error: ReplogError | undefined): void {
+    if (error === undefined) this.#resolve(this.oneShot.answer(this.#position!))
+    else this.#reject(error)
+  }
+}
+
+/** Of one-shot transactions that have not met a lock: nobody, and so the same for all. */
+const NO_TURN: LockOwner = { name: 'a one-shot transaction', priority: Number.MAX_SAFE_INTEGER }
 
 export class CommitLane {
   readonly #state: ReplicatedState
-  readonly #names: TableNames
   readonly #clock: Clock
   readonly #locks: LockTable
   readonly #quotas: Quotas
-  readonly #queue: Queued[] = []
+  readonly #body: LaneBody
+  readonly #queue: Entrant[] = []
   #queueBytes = 0
   #epoch: Epoch
   #closed = false
 
   constructor(state: ReplicatedState, names: TableNames, clock: Clock, locks: LockTable, quotas: Quotas) {
     this.#state = state
-    this.#names = names
+    this.#body = new LaneBody(state, names, quotas, locks)
     this.#clock = clock
     this.#locks = locks
     this.#quotas = quotas
@@ -137,7 +197,7 @@ export class CommitLane {
     const { owner, body, reads, isolation, annotations, idempotencyKey, outcome } = candidate
     checkAnnotations(annotations)
     checkIdempotencyKey(idempotencyKey)
-    return this.#enter(body.bytes, (resolve, reject) => {
+    return this.#enterWork(body.bytes, (resolve, reject) => {
       const { versions, head } = this.#state
       const first = this.#firstOutcome(body.catalogId, idempotencyKey)
       if (first !== undefined) {
@@ -168,122 +228,97 @@ export class CommitLane {
         return
       }
       const { catalogId, startUs, statements, effects } = body
-      this.#order({ catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome }, resolve, reject)
+      const nowUs = this.#clock.nowUs()
+      this.#order(
+        { catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome },
+        nowUs,
+        new Commit(resolve, reject),
+      )
       this.#locks.release(owner)
     })
   }
 
   /**
-   * Runs a transaction whole, on the newest state. Resolves with what `execute` returned when all of it is durable.
+   * Runs a transaction whole, on the newest state. Resolves with its answer when all that it rests on is durable.
    * Where it would write a row that a transaction has locked, it waits in line for the lock, and runs while it holds it.
-   * @throws NeedsSnapshot when it cannot run in one step, with nothing done
    * @throws whatever `execute` throws, with nothing committed; COMMIT_UNKNOWN; LOCK_TIMEOUT, TRANSACTION_OPEN; DISK_FULL,
    * LIMIT
    */
-  async runOneShot<Result>(oneShot: OneShot<Result>): Promise<OneShotResult<Result>> {
-    checkAnnotations(oneShot.annotations)
-    checkIdempotencyKey(oneShot.idempotencyKey)
+  runOneShot<Answer>(oneShot: OneShot<Answer>): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      checkAnnotations(oneShot.annotations)
+      checkIdempotencyKey(oneShot.idempotencyKey)
+      this.#enter(new OneShotRun(this, oneShot, NO_TURN, resolve, reject))
+    })
+  }
+
+  /** Runs one that met a lock: behind those that wait for the lock already. */
+  async runInTurn<Answer>(oneShot: OneShot<Answer>, met: LockedRow): Promise<Answer> {
     const locks = this.#locks
     const deadlineMs = this.#clock.monotonicMs() + LOCK_WAIT_MS_DEFAULT
     // It holds at most the one lock that it waited for, and gives it up before it waits for another.
-    const turn: LockOwner = {
-      name: 'a one-shot transaction',
-      priority: Number.MAX_SAFE_INTEGER,
-      beside: oneShot.beside,
-    }
-    for (;;) {
+    const turn: LockOwner = { ...NO_TURN, beside: oneShot.beside }
+    for (let { text } = met; ;) {
       try {
-        return await this.#enter<OneShotResult<Result>>(oneShot.sizeBytes, (resolve, reject) => {
-          try {
-            this.#runOneShot(oneShot, turn, resolve, reject)
-          } finally {
-            locks.release(turn)
-          }
+        await locks.acquire(turn, text, Math.max(0, deadlineMs - this.#clock.monotonicMs()))
+        return await new Promise<Answer>((resolve, reject) => {
+          this.#enter(new OneShotRun(this, oneShot, turn, resolve, reject))
         })
       } catch (error) {
-        locks.release(turn)
         if (!(error instanceof LockedRow)) throw error
-        await locks
-          .acquire(turn, error.text, Math.max(0, deadlineMs - this.#clock.monotonicMs()))
-          .catch((cause: unknown) => {
-            locks.release(turn)
-            throw cause
-          })
+        ;({ text } = error)
+      } finally {
+        locks.release(turn)
       }
     }
   }
 
-  #runOneShot<Result>(
-    oneShot: OneShot<Result>,
-    turn: LockOwner,
-    resolve: (result: OneShotResult<Result>) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  /** In the lane. */
+  runNow<Answer>(run: OneShotRun<Answer>): void {
     const state = this.#state
+    const { oneShot, turn } = run
     const { annotations, idempotencyKey } = oneShot
+    const startUs = this.#clock.nowUs()
     let body: TransactionBody
-    let result: Result
     let outcome: Buffer | undefined
     try {
-      body = this.#newestBody(oneShot.catalog, turn)
+      body = this.#body.begin(oneShot.catalog, startUs, turn)
       const first = this.#firstOutcome(body.catalogId, idempotencyKey)
       if (first !== undefined) {
-        const again = { result: oneShot.decode(first.outcome), position: first.position, replayed: true }
-        this.#afterHead(() => {
-          resolve(again)
-        }, reject)
+        state.afterHead({
+          settle: (error) => {
+            if (error === undefined) run.answerAgain(first)
+            else run.fail(error)
+          },
+        })
         return
       }
-      result = oneShot.execute(body)
+      oneShot.execute(body)
       if (body.hasForeignKeys) body.foreignKeys.requireTargets()
       body.settleBuilding(state.readNewest)
       this.#requireRoom(body)
-      if (idempotencyKey !== undefined) outcome = oneShot.encode(result)
+      if (idempotencyKey !== undefined) outcome = oneShot.outcome()
     } catch (error) {
-      if (error instanceof LockedRow || error instanceof NeedsSnapshot) throw error
-      // The refusal may rest on rows that are not durable yet.
-      this.#afterHead(() => {
-        reject(error)
-      }, reject)
+      if (error instanceof LockedRow || error instanceof NeedsSnapshot) run.fail(error)
+      else this.#refuse(error, run)
       return
     }
     if (body.isEmpty) {
-      const position = state.head
-      this.#afterHead(() => {
-        resolve({ result, position, replayed: false })
-      }, reject)
+      run.ordered(state.head)
+      state.afterHead(run)
       return
     }
-    const { catalogId, startUs, statements, effects } = body
-    this.#order(
-      { catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome },
-      ({ position }) => {
-        resolve({ result, position, replayed: false })
-      },
-      reject,
-    )
+    const { catalogId, statements, effects } = body
+    this.#order({ catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome }, startUs, run)
+    if (turn !== NO_TURN) this.#locks.release(turn)
   }
 
-  #newestBody(catalog: CatalogIdentifier, turn: LockOwner): TransactionBody {
-    const locks = this.#locks
-    return new TransactionBody({
-      state: this.#state,
-      names: this.#names,
-      catalog,
-      base: this.#state.readNewest,
-      peek: undefined,
-      asOf: undefined,
-      noteDefinition: undefined,
-      beforeWrite:
-        locks.size === 0
-          ? undefined
-          : (text) => {
-              requireUnlocked(locks, text, turn)
-            },
-      noteExisting: undefined,
-      quotas: this.#quotas,
-      staged: undefined,
-      startUs: this.#clock.nowUs(),
+  /** Tells a refusal when everything is durable that it may rest on. */
+  #refuse(refusal: unknown, entrant: Pick<Entrant, 'fail'>): void {
+    this.#state.afterHead({
+      settle: (error) => {
+        entrant.fail(error ?? refusal)
+      },
     })
   }
 
@@ -326,7 +361,7 @@ export class CommitLane {
       read: ReadKey,
     ) => { readonly catalogId: number; readonly statements: readonly DefinitionStatement[] } | undefined,
   ): Promise<CommitResult> {
-    return this.#enter(0, (resolve, reject) => {
+    return this.#enterWork(0, (resolve, reject) => {
       try {
         const decided = decide(this.#state.readNewest)
         if (decided === undefined) {
@@ -339,7 +374,7 @@ export class CommitLane {
         const { catalogId, statements } = decided
         const effects = new Effects()
         for (const statement of statements) applyDefinition(statement, effects)
-        this.#order({ catalogId, startUs, statements, effects }, resolve, reject)
+        this.#order({ catalogId, startUs, statements, effects }, this.#clock.nowUs(), new Commit(resolve, reject))
       } catch (error) {
         this.#afterHead(() => {
           reject(error)
@@ -359,32 +394,44 @@ export class CommitLane {
     this.#queueBytes = 0
   }
 
-  /** Runs `work` now, or when a group has room, first come first served. */
-  #enter<Result>(
+  /** As `#enter`, for what is rare enough for closures. */
+  #enterWork<Result>(
     bytes: number,
     work: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void,
   ): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      const run = (): void => {
-        try {
-          this.#state.assertOpen()
-          this.#state.store.assertWritable()
-          work(resolve, reject)
-        } catch (error) {
-          reject(error)
-        }
-      }
-      if (this.#closed) {
-        reject(new ReplogError('CLOSED', 'the server is shutting down'))
-      } else if (this.#queue.length === 0 && this.#state.hasRoom) {
-        run()
-      } else if (this.#queueBytes + bytes > COMMIT_QUEUE_BYTES_MAX) {
-        reject(new ReplogError('LIMIT', 'too many transactions wait to commit; retry after a pause'))
-      } else {
-        this.#queue.push({ bytes, run, fail: reject })
-        this.#queueBytes += bytes
-      }
+    return new Promise<Result>((resolve, fail) => {
+      this.#enter({
+        bytes,
+        run: () => {
+          work(resolve, fail)
+        },
+        fail,
+      })
     })
+  }
+
+  /** Runs the entrant now, or when a group has room, first come first served. */
+  #enter(entrant: Entrant): void {
+    if (this.#closed) {
+      entrant.fail(new ReplogError('CLOSED', 'the server is shutting down'))
+    } else if (this.#queue.length === 0 && this.#state.hasRoom) {
+      this.#run(entrant)
+    } else if (this.#queueBytes + entrant.bytes > COMMIT_QUEUE_BYTES_MAX) {
+      entrant.fail(new ReplogError('LIMIT', 'too many transactions wait to commit; retry after a pause'))
+    } else {
+      this.#queue.push(entrant)
+      this.#queueBytes += entrant.bytes
+    }
+  }
+
+  #run(entrant: Entrant): void {
+    try {
+      this.#state.assertOpen()
+      this.#state.store.assertWritable()
+      entrant.run()
+    } catch (error) {
+      entrant.fail(error)
+    }
   }
 
   #drain(): void {
@@ -392,18 +439,17 @@ export class CommitLane {
     while (taken < this.#queue.length && this.#state.hasRoom) {
       const queued = this.#queue[taken++]!
       this.#queueBytes -= queued.bytes
-      queued.run()
+      this.#run(queued)
     }
     if (taken > 0) this.#queue.splice(0, taken)
   }
 
   /** Gives the transaction its place: LSN, timestamp, frames, group. */
-  #order(body: Orderable, resolve: (result: CommitResult) => void, reject: (error: unknown) => void): void {
+  #order(body: Orderable, nowUs: bigint, waiter: Ordered): void {
     const state = this.#state
     state.store.assertSpace()
     const lsn = nextLsn(state.head.lsn)
     const epoch = this.#epoch
-    const nowUs = this.#clock.nowUs()
     const commitTimestampUs = nowUs > state.lastCommitUs ? nowUs : state.lastCommitUs
     const frames = encodeTransaction(
       {
@@ -426,10 +472,7 @@ export class CommitLane {
       digest = sealFrame(frames[segment]!, { epoch, lsn, segment, lastSegment }, digest)
     }
     const position: Position = { epoch, lsn, digest }
-    const waiter: CommitWaiter = (error) => {
-      if (error === undefined) resolve({ position, replayed: false })
-      else reject(error)
-    }
+    waiter.ordered(position)
     const { catalogId, idempotencyKey, outcome } = body
     const repetition = idempotencyKey === undefined ? undefined : { catalogId, idempotencyKey, outcome }
     state.append({ position, catalogId, commitTimestampUs, frames, effects: body.effects, repetition }, waiter)
@@ -437,11 +480,32 @@ export class CommitLane {
 
   /** Calls back when everything ordered so far is durable. */
   #afterHead(callback: () => void, reject: (error: unknown) => void): void {
-    const { head, durable } = this.#state
-    if (durable.lsn >= head.lsn) {
-      callback()
-      return
-    }
-    this.#state.whenDurable(head.lsn).then(callback, reject)
+    this.#state.afterHead({
+      settle(error) {
+        if (error === undefined) callback()
+        else reject(error)
+      },
+    })
+  }
+}
+
+/** The commit of a transaction that ran before it came to the lane. */
+class Commit implements Ordered {
+  readonly #resolve: (result: CommitResult) => void
+  readonly #reject: (error: unknown) => void
+  #position: Position | undefined
+
+  constructor(resolve: (result: CommitResult) => void, reject: (error: unknown) => void) {
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  ordered(position: Position): void {
+    this.#position = position
+  }
+
+  settle(error: ReplogError | undefined): void {
+    if (error === undefined) this.#resolve({ position: this.#position!, replayed: false })
+    else this.#reject(error)
   }
 }

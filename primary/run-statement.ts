@@ -7,7 +7,7 @@ import { nearest } from '../ddl/nearest.js'
 import type { View } from '../log/read-view.js'
 import { createTableAs } from './create-table-as.js'
 import type { StatementInput, StatementResult } from './statement.js'
-import { STATEMENT_NAMES, checkStatementInput, isObject } from './statement-form.js'
+import { STATEMENT_NAMES, checkStatementInput, isObject, isStatementName } from './statement-form.js'
 import type { TableChanges } from './table-changes.js'
 import type { TransactionBody } from './transaction-body.js'
 
@@ -94,20 +94,26 @@ export function checkStatement(statement: unknown, ordinal?: number): void {
 }
 
 function checkForm(statement: unknown, isOneShot: boolean): void {
-  const refuse = (message: string): ReplogError => new ReplogError('INVALID_ARGUMENT', message)
   if (!isObject(statement)) throw refuse('a statement is an object with one key, its name')
-  const names = Object.keys(statement)
-  const [name] = names
-  if (names.length !== 1 || name === undefined) {
-    throw refuse(`a statement has exactly one of the keys ${STATEMENT_NAMES.join(', ')}`)
+  let name: string | undefined
+  // Without a list of its keys: this runs for each statement of a busy server.
+  for (const key in statement) {
+    if (!Object.hasOwn(statement, key)) continue
+    if (name !== undefined) throw refuse(`a statement has exactly one of the keys ${STATEMENT_NAMES.join(', ')}`)
+    name = key
   }
+  if (name === undefined) throw refuse(`a statement has exactly one of the keys ${STATEMENT_NAMES.join(', ')}`)
   if (name === 'getForUpdate') {
     if (isOneShot)
       throw refuse(
         '`getForUpdate` holds a lock over several statements of a session; a one-shot transaction needs none',
       )
-  } else if (!STATEMENT_NAMES.includes(name)) {
+  } else if (!isStatementName(name)) {
     throw refuse(`${JSON.stringify(name)} is not a statement${nearest(name, STATEMENT_NAMES)}`)
   }
   checkStatementInput(name, statement[name])
+}
+
+function refuse(message: string): ReplogError {
+  return new ReplogError('INVALID_ARGUMENT', message)
 }

@@ -67,6 +67,10 @@ export const STATEMENT_NAMES: readonly string[] = Object.keys(FORMS)
 
 const FORM_OF: ReadonlyMap<string, Form> = new Map<string, Form>(Object.entries(FORMS))
 
+export function isStatementName(name: string): boolean {
+  return FORM_OF.has(name)
+}
+
 /**
  * @param name one of `STATEMENT_NAMES`; of another, `input` is an object and that is all
  * @throws ReplogError INVALID_ARGUMENT

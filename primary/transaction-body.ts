@@ -25,7 +25,7 @@ import { applyRowChange } from '../log/apply.js'
 import { Effects } from '../log/effects.js'
 import { applyDefinition, definitionText } from '../log/apply-definition.js'
 import type { Row, Value } from '../log/codec/column-type.js'
-import type { DefinitionStatement, RowChange, RowChanges, Statement } from '../log/codec/message.js'
+import type { DefinitionStatement, RowChange, RowChanges, Statement, StoredKey } from '../log/codec/message.js'
 import { ROW_PREFIX, keyText, tablePlaceKey } from '../store/keys.js'
 import type { WriteSet } from '../store/write-set.js'
 import { Assignments } from './assignment.js'
@@ -58,8 +58,7 @@ export class TransactionBody {
   readonly statements: Statement[] = []
   readonly effects = new Effects()
   readonly deferred = new DeferredUpdates()
-  readonly catalogId: number
-  readonly startUs: bigint
+  #catalogId = 0
   readonly #context: BodyContext
   readonly #defaults: DefaultSource
   #resultBytes = 0
@@ -73,15 +72,13 @@ export class TransactionBody {
   /** Statements so far, undone ones included: what they read stays in memory. */
   #statementCount = 0
 
+  /** @throws ReplogError NOT_FOUND (catalog) */
   constructor(context: BodyContext) {
     this.#context = context
-    this.startUs = context.startUs
-    const { names, catalog, base, noteDefinition } = context
-    const named = names.lookupCatalog(catalog, context.asOf ?? context.state.head.lsn, base)
-    noteDefinition?.(named.definitionText)
-    this.catalogId = named.id
     this.#defaults = {
-      nowUs: context.startUs,
+      get nowUs() {
+        return context.startUs
+      },
       uuid: randomUUID,
       nextAutoIncrement: (table) =>
         context.state.statistics.nextAutoIncrement(
@@ -89,6 +86,40 @@ export class TransactionBody {
           this.effects.autoIncrement?.get(table.storageId) ?? 0n,
         ),
     }
+    this.#findCatalog()
+  }
+
+  #findCatalog(): void {
+    const { names, catalog, asOf, state, base, noteDefinition } = this.#context
+    const named = names.lookupCatalog(catalog, asOf ?? state.head.lsn, base)
+    noteDefinition?.(named.definitionText)
+    this.#catalogId = named.id
+  }
+
+  /**
+   * Begins another transaction with what its context says now, as a new body would. For the lane, which has one body at a
+   * time and so can use the memory of one for all.
+   * @throws ReplogError NOT_FOUND (catalog)
+   */
+  beginAgain(): void {
+    clear(this.statements)
+    this.effects.clear()
+    this.#resultBytes = 0
+    this.#rows = 0
+    this.#bytes = 0
+    this.#tablesById = undefined
+    this.#definitions = undefined
+    this.#foreignKeys = undefined
+    this.#statementCount = 0
+    this.#findCatalog()
+  }
+
+  get catalogId(): number {
+    return this.#catalogId
+  }
+
+  get startUs(): bigint {
+    return this.#context.startUs
   }
 
   get catalog(): CatalogIdentifier {
@@ -208,15 +239,15 @@ export class TransactionBody {
   /** `updated` is 0 when no row has the key. */
   update(input: UpdateInput): { updated: 0 | 1 } {
     const table = this.table(input.table)
-    const key = table.rowKey(table.keyRow(input.key))
+    const beforeKey = storedKey(table.rowKey(table.keyRow(input.key)))
+    const { key, text } = beforeKey
     const assignments = Assignments.parse(table, input.set)
-    const text = keyText(key)
     if (assignments.hasAddition && !assignments.touchesKeys(table) && this.#defer(table, key, text, assignments))
       return { updated: 1 }
     const before = this.#readRow(key, text)
     if (before === undefined) return { updated: 0 }
     this.atomically(() => {
-      this.#stageUpdate(table, before, assignments)
+      this.#stageUpdate(table, before, assignments, beforeKey)
     })
     return { updated: 1 }
   }
@@ -230,11 +261,11 @@ export class TransactionBody {
   /** `deleted` is 0 when no row has the key. */
   delete(input: KeyInput): { deleted: 0 | 1 } {
     const table = this.table(input.table)
-    const key = table.rowKey(table.keyRow(input.key))
-    const before = this.#readRow(key, keyText(key))
+    const beforeKey = storedKey(table.rowKey(table.keyRow(input.key)))
+    const before = this.#readRow(beforeKey.key, beforeKey.text)
     if (before === undefined) return { deleted: 0 }
     this.atomically(() => {
-      this.#stage('delete', table, { before, beforeRow: table.rows.decode(before) })
+      this.#stage('delete', table, { before, beforeRow: table.rows.decode(before), beforeKey })
     })
     return { deleted: 1 }
   }
@@ -276,12 +307,12 @@ export class TransactionBody {
 
   /** Deletes the row under a key, or sets columns of it, because a row that it refers to is gone. */
   cascade(table: CompiledTable, key: Buffer, set: ReadonlyMap<number, Value> | undefined): void {
-    const text = keyText(key)
-    const before = this.#readRow(key, text)
+    const beforeKey = storedKey(key)
+    const before = this.#readRow(key, beforeKey.text)
     if (before === undefined) return
     const beforeRow = table.rows.decode(before)
     if (set === undefined) {
-      this.#stage('delete', table, { before, beforeRow })
+      this.#stage('delete', table, { before, beforeRow, beforeKey })
       return
     }
     // The columns of both have one order, but one of them may hold more than the other.
@@ -290,18 +321,18 @@ export class TransactionBody {
       return [column, value === null ? null : acceptValue(column, value)] as const
     })
     const afterRow = table.withValues(beforeRow, values)
-    this.#stageRow(table, before, beforeRow, afterRow)
+    this.#stageRow(table, before, beforeRow, afterRow, beforeKey)
   }
 
   /** A row that was not there: an insert's, or one that a change of the definition rewrites. */
   addRow(kind: 'insert' | 'rewrite', table: CompiledTable, row: Row): void {
     table.requireChecks(row)
-    const key = table.rowKey(row)
+    const afterKey = storedKey(table.rowKey(row))
     // A rewrite brings the first rows to a storage of its own, where nobody else's can be.
     const read = kind === 'rewrite' ? this.#readOwn : this.read
-    this.#requireAbsent(table, key, row, read)
-    for (const index of table.indexes) this.#requireUnique(table, index, row, key, undefined, undefined, read)
-    this.#stage(kind, table, { after: table.rows.encode(row), afterRow: row })
+    this.#requireAbsent(table, afterKey, row, read)
+    for (const index of table.indexes) this.#requireUnique(table, index, row, afterKey.key, undefined, undefined, read)
+    this.#stage(kind, table, { after: table.rows.encode(row), afterRow: row, afterKey })
   }
 
   /** Adds operations that no statement of the log holds: entries of a new index. @throws ReplogError TRANSACTION_TOO_LARGE */
@@ -356,7 +387,8 @@ export class TransactionBody {
       }
       for (const assignment of assignments) {
         const current = this.effects.writes.lastIndexOf(text)
-        this.#stageUpdate(table, current < 0 ? before : this.effects.writes.afters[current]!, assignment)
+        const newest = current < 0 ? before : this.effects.writes.afters[current]!
+        this.#stageUpdate(table, newest, assignment, { key, text })
       }
     }
   }
@@ -413,6 +445,8 @@ export class TransactionBody {
 
   /** Runs a statement so that it leaves nothing behind when it throws. */
   atomically<Result>(statement: () => Result): Result {
+    // In the lane one that throws is the end of its transaction.
+    if (this.#context.peek === undefined) return statement()
     const mark = this.mark()
     try {
       return statement()
@@ -446,7 +480,7 @@ export class TransactionBody {
       for (const assignment of update.assignments) {
         const before = this.read(update.key, text)
         if (before === undefined) throw new ReplogError('CONFLICT', 'a row that this transaction adds to was deleted')
-        this.#stageUpdate(update.table, before, assignment)
+        this.#stageUpdate(update.table, before, assignment, { key: update.key, text })
       }
     })
   }
@@ -458,18 +492,27 @@ export class TransactionBody {
     return this.read(key, text)
   }
 
-  #stageUpdate(table: CompiledTable, before: Buffer, assignments: Assignments): void {
+  #stageUpdate(table: CompiledTable, before: Buffer, assignments: Assignments, beforeKey: StoredKey): void {
     const beforeRow = table.rows.decode(before)
-    this.#stageRow(table, before, beforeRow, assignments.apply(table, beforeRow))
+    this.#stageRow(table, before, beforeRow, assignments.apply(table, beforeRow), beforeKey)
   }
 
-  #stageRow(table: CompiledTable, before: Buffer, beforeRow: Row, afterRow: Row): void {
+  #stageRow(table: CompiledTable, before: Buffer, beforeRow: Row, afterRow: Row, beforeKey: StoredKey): void {
     table.requireChecks(afterRow)
-    const beforeKey = table.rowKey(beforeRow)
-    const afterKey = table.rowKey(afterRow)
-    if (!beforeKey.equals(afterKey)) this.#requireAbsent(table, afterKey, afterRow)
-    for (const index of table.indexes) this.#requireUnique(table, index, afterRow, afterKey, beforeRow, beforeKey)
-    this.#stage('update', table, { before, after: table.rows.encode(afterRow), beforeRow, afterRow })
+    const rowKey = table.rowKey(afterRow)
+    const afterKey = rowKey.equals(beforeKey.key) ? beforeKey : storedKey(rowKey)
+    if (afterKey !== beforeKey) this.#requireAbsent(table, afterKey, afterRow)
+    for (const index of table.indexes) {
+      this.#requireUnique(table, index, afterRow, afterKey.key, beforeRow, beforeKey.key)
+    }
+    this.#stage('update', table, {
+      before,
+      after: table.rows.encode(afterRow),
+      beforeRow,
+      afterRow,
+      beforeKey,
+      afterKey,
+    })
   }
 
   readonly #readOwn: ReadKey = (_key, text) => {
@@ -478,8 +521,8 @@ export class TransactionBody {
     return ordinal < 0 ? undefined : writes.afters[ordinal]
   }
 
-  #requireAbsent(table: CompiledTable, key: Buffer, row: Row, read = this.read): void {
-    if (read(key, keyText(key)) === undefined) return
+  #requireAbsent(table: CompiledTable, { key, text }: StoredKey, row: Row, read = this.read): void {
+    if (read(key, text) === undefined) return
     throw duplicate(table, 'primary key', table.keyOrdinals, row)
   }
 
@@ -553,6 +596,16 @@ export class TransactionBody {
     }
     this.#statementCount++
   }
+}
+
+/** Keeps the memory of a list that holds little, which `length = 0` would give up. */
+function clear(list: unknown[]): void {
+  if (list.length > 8) list.length = 0
+  while (list.length > 0) list.pop()
+}
+
+function storedKey(key: Buffer): StoredKey {
+  return { key, text: keyText(key) }
 }
 
 /** The change with the key in the place of the whole row before. */

@@ -251,8 +251,10 @@ export class Applier {
         effects,
         repetition: repetitionOf(transaction),
       },
-      (error) => {
-        if (error !== undefined) this.#onFault(error)
+      {
+        settle: (error) => {
+          if (error !== undefined) this.#onFault(error)
+        },
       },
     )
   }

@@ -119,6 +119,15 @@ export function logKey(lsn: Lsn, segment: number): Buffer {
   return key
 }
 
+const logScratch = Buffer.alloc(LOG_KEY_BYTES, LOG_PREFIX)
+
+/** As `logKey`; the next call writes over it. */
+export function scratchLogKey(lsn: Lsn, segment: number): Buffer {
+  logScratch.writeBigUInt64BE(lsn, 1)
+  writeU32(logScratch, segment, 9)
+  return logScratch
+}
+
 /** `kind` is one ASCII character. */
 export function jobKey(kind: string, id: bigint): Buffer {
   assert(id >= 0n && id <= U64_MAX, `job id ${id} is a u64`)

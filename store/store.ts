@@ -15,8 +15,9 @@ import { statfs } from 'node:fs/promises'
 import type { Clock } from '../core/clock.js'
 import { messageOf, ReplogError } from '../core/errors.js'
 import { DISK_CHECK_MS, DISK_FREE_BYTES_MIN } from '../core/limits.js'
+import type { Lsn } from '../core/position.js'
 import type { Engine, EngineBatch, Entry, KeyRange, Page, PageOptions } from './engine.js'
-import { LOG_PREFIX } from './keys.js'
+import { LOG_PREFIX, scratchLogKey } from './keys.js'
 import { seal, unseal } from './seal.js'
 import type { WriteSet } from './write-set.js'
 
@@ -50,6 +51,8 @@ export interface StoreCounters {
 export interface CommitGroup {
   /** Seals and adds what the transaction writes. */
   add(writeSet: WriteSet): void
+  /** Adds a log frame: stored as it is, for it carries its own checksum. */
+  addFrame(lsn: Lsn, segment: number, frame: Uint8Array): void
   readonly operations: number
   /** Bytes of keys and values added. */
   readonly bytes: number
@@ -283,16 +286,22 @@ class OpenGroup implements CommitGroup {
 
   add(writeSet: WriteSet): void {
     const batch = this.#open()
-    const { keys, afters, rawKeys, rawValues } = writeSet
+    const { keys, afters } = writeSet
     for (let at = 0; at < keys.length; at++) {
       const key = keys[at]!
       const after = afters[at]
       if (after === undefined) batch.del(key)
       else batch.put(key, seal(key, after))
     }
-    for (let at = 0; at < rawKeys.length; at++) batch.put(rawKeys[at]!, rawValues[at]!)
-    this.operations += keys.length + rawKeys.length
+    this.operations += keys.length
     this.bytes += writeSet.bytes
+  }
+
+  addFrame(lsn: Lsn, segment: number, frame: Uint8Array): void {
+    const key = scratchLogKey(lsn, segment)
+    this.#open().put(key, frame)
+    this.operations++
+    this.bytes += key.length + frame.length
   }
 
   take(): EngineBatch {

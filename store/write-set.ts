@@ -3,7 +3,7 @@
  *
  * Payloads here are unsealed; the store seals them on the way to the engine. A later operation on a key wins.
  * Parallel arrays, because a busy primary makes hundreds of thousands of these operations per second.
- * Invariants: `keys`, `texts`, `befores` and `afters` have one length; so have `rawKeys` and `rawValues`.
+ * Invariant: `keys`, `texts`, `befores` and `afters` have one length.
  */
 import { keyText } from './keys.js'
 
@@ -18,9 +18,6 @@ export class WriteSet {
   readonly befores: (Buffer | undefined)[] = []
   /** The payload put; undefined is a delete. */
   readonly afters: (Buffer | undefined)[] = []
-  /** Log frames: stored as they are, without seal and without before image. */
-  readonly rawKeys: Buffer[] = []
-  readonly rawValues: Uint8Array[] = []
   #bytes = 0
   /** Ordinal of the last operation on each key; made when lookups begin to pay for it. */
   #lastByText: Map<string, number> | undefined
@@ -48,13 +45,6 @@ export class WriteSet {
     this.#bytes += key.length
   }
 
-  /** A log frame: carries its own checksum, and no snapshot ever asks for what was there before. */
-  putRaw(key: Buffer, value: Uint8Array): void {
-    this.rawKeys.push(key)
-    this.rawValues.push(value)
-    this.#bytes += key.length + value.length
-  }
-
   /** Ordinal of the last operation on a key; -1 when there is none. */
   lastIndexOf(text: string): number {
     const { texts } = this
@@ -80,17 +70,35 @@ export class WriteSet {
     this.#indexed = 0
   }
 
-  /** Operations, log frames not counted. */
+  /**
+   * Takes back everything, and keeps the memory of the arrays for the next use, which `length = 0` would give up. For
+   * one that holds little.
+   */
+  clear(): void {
+    const { keys, texts, befores, afters } = this
+    if (keys.length > LINEAR_LOOKUP_MAX) this.truncate(0)
+    while (keys.length > 0) {
+      keys.pop()
+      texts.pop()
+      befores.pop()
+      afters.pop()
+    }
+    this.#bytes = 0
+    this.#lastByText = undefined
+    this.#indexed = 0
+  }
+
+  /** Operations. */
   get length(): number {
     return this.keys.length
   }
 
-  /** Keys and payloads in bytes, log frames counted, before images not. */
+  /** Keys and payloads in bytes, before images not counted. */
   get bytes(): number {
     return this.#bytes
   }
 
   get isEmpty(): boolean {
-    return this.keys.length === 0 && this.rawKeys.length === 0
+    return this.keys.length === 0
   }
 }

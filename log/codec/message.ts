@@ -5,6 +5,12 @@
 import type { Epoch, Lsn } from '../../core/position.js'
 import type { ColumnType, Row } from './column-type.js'
 
+/** A key of the store, and the same as text. */
+export interface StoredKey {
+  readonly key: Buffer
+  readonly text: string
+}
+
 /** One row's change. insert: after; update: before and after; delete: before. */
 export interface RowChange {
   /** Row message of the primary key columns alone; set where `before` is left out. */
@@ -13,9 +19,11 @@ export interface RowChange {
   readonly after?: Uint8Array | undefined
   /** Where `before` is left out and the writer has it at hand; never encoded. */
   readonly storedBefore?: Uint8Array | undefined
-  /** The decoded images where the writer has them at hand; never encoded. */
+  /** The decoded images, and under which keys they are stored, where the writer has them at hand; never encoded. */
   readonly beforeRow?: Row | undefined
   readonly afterRow?: Row | undefined
+  readonly beforeKey?: StoredKey | undefined
+  readonly afterKey?: StoredKey | undefined
 }
 
 /**

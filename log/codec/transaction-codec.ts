@@ -24,6 +24,8 @@ import { readStatement, statementSize, writeStatement } from './statement-codec.
 import { readStringEntry, stringMapSize, writeStringMap, type StringEntry } from './string-map.js'
 import {
   delimitedSize,
+  highHalf,
+  lowHalf,
   sint64Size,
   stringSize,
   uint64Size,
@@ -76,7 +78,9 @@ export function encodeTransaction(
     segmentBytesTarget,
   )
   const last = segments.length - 1
-  return segments.map((pieces, segment) => {
+  const buffers: Buffer[] = []
+  for (let segment = 0; segment <= last; segment++) {
+    const pieces = segments[segment]!
     let bytes = headroomBytes + headBytes
     if (segment > 0) bytes += 1 + varintSize(segment)
     if (segment === last) bytes += 2
@@ -93,8 +97,9 @@ export function encodeTransaction(
       offset = writeRepetition(buffer, offset, transaction)
     }
     assert(offset === bytes, 'the sizes foretell what is written')
-    return buffer
-  })
+    buffers.push(buffer)
+  }
+  return buffers
 }
 
 function assertHead(transaction: Transaction): void {
@@ -202,6 +207,46 @@ export function peekTransaction(payload: Uint8Array): TransactionPeek {
   reader.reset(payload)
   try {
     return readHead()
+  } finally {
+    reader.release()
+  }
+}
+
+/**
+ * Whether the payload `bytes[start..end)` begins with the head of this segment: what a peek would compare, for the reader of
+ * every frame, so without an object. @throws ReplogError CORRUPT.
+ */
+export function headSays(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  lsn: Lsn,
+  epoch: Epoch,
+  segment: number,
+  lastSegment: boolean,
+): boolean {
+  reader.reset(bytes, start, end)
+  try {
+    const low = lowHalf(lsn)
+    const high = highHalf(lsn)
+    if (reader.tag() !== LSN_TAG) return false
+    reader.readHalves()
+    if (reader.low !== low || reader.high !== high) return false
+    if (reader.tag() !== EPOCH_TAG || reader.uint32() !== epoch) return false
+    // Writers of other programs may write what is zero.
+    let tag = reader.tag()
+    let writtenSegment = 0
+    let writtenLast = false
+    if (tag === SEGMENT_TAG) {
+      writtenSegment = reader.uint32()
+      tag = reader.tag()
+    }
+    if (tag === LAST_SEGMENT_TAG) {
+      writtenLast = reader.bool()
+      tag = reader.tag()
+    }
+    // The server id comes next in every head, so what stood before it was all there is.
+    return tag === ORIGIN_TAG && writtenSegment === segment && writtenLast === lastSegment
   } finally {
     reader.release()
   }

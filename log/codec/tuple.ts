@@ -55,15 +55,21 @@ export class TupleCodec {
   }
 
   /**
-   * prefix ++ tuple of the row's values at `ordinals` ++ suffix.
+   * prefix ++ tuple of the row's values at `ordinals` ++ `suffix` from `suffixStart` on.
    * @throws ReplogError TOO_LARGE when the tuple exceeds `KEY_BYTES_MAX`, INVALID_VALUE for a value without order (-0).
    */
-  encode(prefix: Uint8Array, row: readonly Value[], ordinals: readonly number[], suffix: Uint8Array = NOTHING): Buffer {
+  encode(
+    prefix: Uint8Array,
+    row: readonly Value[],
+    ordinals: readonly number[],
+    suffix: Uint8Array = NOTHING,
+    suffixStart = 0,
+  ): Buffer {
     const parts = this.#parts
     assert(ordinals.length === parts.length, 'a whole tuple has a value for each part')
     let end = 0
     for (let index = 0; index < parts.length; index++) end = writePart(parts[index]!, row[ordinals[index]!]!, end)
-    return joined(prefix, end, suffix)
+    return joined(prefix, end, suffix, suffixStart)
   }
 
   /** prefix ++ tuple of the values of the first parts: the beginning of every key that has these values. */
@@ -71,7 +77,7 @@ export class TupleCodec {
     assert(values.length <= this.#parts.length, 'a tuple has no more values than parts')
     let end = 0
     for (let index = 0; index < values.length; index++) end = writePart(this.#parts[index]!, values[index]!, end)
-    return joined(prefix, end, NOTHING)
+    return joined(prefix, end, NOTHING, 0)
   }
 
   /** The values of the tuple at `offset`, and where it ends. @throws ReplogError CORRUPT */
@@ -119,12 +125,14 @@ function writePart(part: Part, value: Value, offset: number): number {
   return end
 }
 
-function joined(prefix: Uint8Array, tupleBytes: number, suffix: Uint8Array): Buffer {
+function joined(prefix: Uint8Array, tupleBytes: number, suffix: Uint8Array, suffixStart: number): Buffer {
   const start = prefix.length
-  const bytes = Buffer.allocUnsafe(start + tupleBytes + suffix.length)
+  const tupleEnd = start + tupleBytes
+  const suffixBytes = suffix.length - suffixStart
+  const bytes = Buffer.allocUnsafe(tupleEnd + suffixBytes)
   // Keys are a few dozen bytes, for which a loop beats a call into Node.
   for (let index = 0; index < start; index++) bytes[index] = prefix[index]!
   for (let index = 0; index < tupleBytes; index++) bytes[start + index] = scratch[index]!
-  for (let index = 0; index < suffix.length; index++) bytes[start + tupleBytes + index] = suffix[index]!
+  for (let index = 0; index < suffixBytes; index++) bytes[tupleEnd + index] = suffix[suffixStart + index]!
   return bytes
 }
