@@ -18,7 +18,8 @@ export interface SocketRoute {
   match(path: string): Readonly<Record<string, string>> | undefined
   /** Longest message that a peer may send, in bytes. */
   readonly messageBytesMax: number
-  accept(socket: WebSocket, address: string, params: Readonly<Record<string, string>>): void
+  /** @param stream what the socket lies on, for a `FrameSender` */
+  accept(socket: WebSocket, address: string, params: Readonly<Record<string, string>>, stream: Duplex): void
 }
 
 /** WebSocket close code for "going away". */
@@ -74,7 +75,7 @@ export class SocketRoutes {
         const params = route.match(path)
         if (params === undefined) continue
         server.handleUpgrade(request, socket, head, (webSocket) => {
-          route.accept(webSocket, request.socket.remoteAddress ?? 'unknown', params)
+          route.accept(webSocket, request.socket.remoteAddress ?? 'unknown', params, socket)
         })
         return
       }

@@ -10,6 +10,7 @@
  *   more, nothing more is run for it, and after a while it is cut off;
  * - when the socket closes, for whatever reason, everything is rolled back and given back.
  */
+import type { Duplex } from 'node:stream'
 import { ReplogError, isReplogError, messageOf } from '../../core/errors.js'
 import type { Operation, SessionAnswer, SessionRequest, TransactionNote } from '../../log/codec/session/messages.js'
 import type { WebSocket } from '../../log/socket/socket-routes.js'
@@ -56,11 +57,12 @@ export class Connection {
   #isClosed = false
   #onAnswered: (() => void) | undefined
 
-  constructor(context: ConnectionContext, catalog: Catalog, socket: WebSocket) {
+  /** @param stream what the socket lies on */
+  constructor(context: ConnectionContext, catalog: Catalog, socket: WebSocket, stream: Duplex) {
     this.#context = context
     this.#catalog = catalog
     this.#socket = socket
-    const flow = new Flow(socket, context.limits, context.held, () => context.monotonicMs())
+    const flow = new Flow(socket, stream, context.limits, context.held, () => context.monotonicMs())
     this.#flow = flow
     for (const control of ['ping', 'pong']) {
       socket.on(control, () => {
@@ -105,6 +107,7 @@ export class Connection {
         this.#onAnswered = resolve
       })
     }
+    this.#flow.flush()
     this.#socket.close(GOING_AWAY, 'the server is shutting down')
   }
 
@@ -155,7 +158,7 @@ export class Connection {
     }
     if (!this.#claim(request.id)) return
     this.#flow.requested(bytes)
-    void session.perform(request, bytes).then((outcome) => {
+    session.submit(request, bytes, (outcome) => {
       if (session.isAtRest && request.name === 'closeSession') this.#forget(request.session, session)
       this.#unanswered.delete(request.id)
       this.#answer(request.id, isBinary, outcome, bytes)
@@ -185,6 +188,7 @@ export class Connection {
       counters,
       limits,
       monotonicMs: () => this.#context.monotonicMs(),
+      mustWait: (operation) => !this.#flow.hasRoom || isLargeRead(operation),
       schedule: (operation, run) => this.#schedule(session, operation, run),
     })
     this.#sessions.set(request.session, session)
@@ -192,8 +196,7 @@ export class Connection {
   }
 
   #schedule(session: Session, operation: Operation, run: () => Promise<Outcome>): Promise<Outcome> {
-    if (isLargeRead(operation)) return this.#readInTurn(session, run)
-    return this.#flow.hasRoom ? run() : this.#flow.whenRoom().then(run)
+    return isLargeRead(operation) ? this.#readInTurn(session, run) : this.#flow.whenRoom().then(run)
   }
 
   /** A large read waits for its turn as well, and is refused when the server is full by then. */
@@ -248,7 +251,9 @@ export class Connection {
   }
 
   #answer(id: number, isBinary: boolean, outcome: Outcome, requestBytes: number): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#flow.send(this.#frameOf(id, isBinary, outcome))
+    if (this.#socket.readyState === this.#socket.OPEN) {
+      this.#flow.send(this.#frameOf(id, isBinary, outcome), this.#unanswered.size === 0)
+    }
     this.#flow.answered(requestBytes)
     if (this.#unanswered.size === 0) this.#onAnswered?.()
   }
@@ -275,6 +280,7 @@ export class Connection {
     if (this.#isClosed) return
     this.#context.counters.cut[cause]++
     this.#closeSessions(new ReplogError('CLOSED', `the connection was cut off: ${reason}`), 'disconnect')
+    this.#flow.flush()
     this.#socket.close(code, reason.slice(0, REASON_LENGTH_MAX))
     // A paused socket would not see the peer's close frame.
     this.#socket.resume()
@@ -288,15 +294,16 @@ export class Connection {
   }
 }
 
-/** Whether the result may be large. */
 /**
  * What waits for a turn. An `execute` that also writes does not: it may wait for locks at its commit, and who holds them
  * may wait for a turn.
  */
 function isLargeRead({ name, input }: Operation): boolean {
   if (name === 'scan' || name === 'fetch') return true
-  if (name !== 'execute' || !input.statements.some((one) => 'scan' in one)) return false
-  return input.statements.every((one) => 'scan' in one || 'get' in one || 'check' in one)
+  if (name !== 'execute') return false
+  let hasScan = false
+  for (const one of input.statements) if ('scan' in one) hasScan = true
+  return hasScan && input.statements.every((one) => 'scan' in one || 'get' in one || 'check' in one)
 }
 
 function answerOf(id: number, outcome: Outcome, onError: (error: unknown) => void): SessionAnswer {

@@ -6,13 +6,18 @@
  *
  * Invariant: what is counted here is counted in `HeldBytes` of the server too, and given back once: when it is answered
  * or sent, or all of it at the end.
+ *
+ * Nothing is allocated for a request: a busy server has tens of thousands of them a second.
  */
+import type { Duplex } from 'node:stream'
+import { FrameSender } from '../../log/socket/frame-sender.js'
 import type { WebSocket } from '../../log/socket/socket-routes.js'
 import type { ConnectionLimits } from './connection-limits.js'
 import type { HeldBytes } from './held-bytes.js'
 
 export class Flow {
   readonly #socket: WebSocket
+  readonly #sender: FrameSender
   readonly #limits: ConnectionLimits
   readonly #held: HeldBytes
   readonly #monotonicMs: () => number
@@ -21,12 +26,17 @@ export class Flow {
   #slowSinceMs: number | undefined
   /** Resolves when there is room for answers again. */
   #room: { readonly promise: Promise<void>; readonly open: () => void } | undefined
+  /** As of the last sweep. */
   #heardMs: number
+  #wasHeard = false
   #isStopped = false
   #hasEnded = false
 
-  constructor(socket: WebSocket, limits: ConnectionLimits, held: HeldBytes, monotonicMs: () => number) {
+  constructor(socket: WebSocket, stream: Duplex, limits: ConnectionLimits, held: HeldBytes, monotonicMs: () => number) {
     this.#socket = socket
+    this.#sender = new FrameSender(stream, () => {
+      this.#noteUnsent()
+    })
     this.#limits = limits
     this.#held = held
     this.#monotonicMs = monotonicMs
@@ -42,9 +52,9 @@ export class Flow {
     while (this.#room !== undefined) await this.#room.promise
   }
 
-  /** A frame of whatever kind came in. */
+  /** A frame of whatever kind came in. The next sweep says when: asking the clock for each frame costs more. */
   heard(): void {
-    this.#heardMs = this.#monotonicMs()
+    this.#wasHeard = true
   }
 
   /** The peer has not read its answers for too long. */
@@ -54,6 +64,10 @@ export class Flow {
 
   /** Nothing was heard of the peer for too long, although it was listened to. */
   isSilent(nowMs: number): boolean {
+    if (this.#wasHeard) {
+      this.#wasHeard = false
+      this.#heardMs = nowMs
+    }
     return !this.#socket.isPaused && nowMs - this.#heardMs >= this.#limits.connectionSilenceMs
   }
 
@@ -65,13 +79,21 @@ export class Flow {
     this.#change(-requestBytes, 0)
   }
 
-  send(frame: string | Buffer): void {
-    const isText = typeof frame === 'string'
-    const bytes = isText ? Buffer.byteLength(frame) : frame.length
-    this.#change(0, bytes)
-    this.#socket.send(frame, { binary: !isText, compress: false }, () => {
-      this.#change(0, -bytes)
-    })
+  /** @param isLast as for `FrameSender.send` */
+  send(frame: string | Buffer, isLast: boolean): void {
+    this.#sender.send(frame, isLast)
+    this.#noteUnsent()
+  }
+
+  /** What was sent goes out before whatever is written next; call it before the socket is closed. */
+  flush(): void {
+    this.#sender.flush()
+  }
+
+  #noteUnsent(): void {
+    const change = this.#sender.unsentBytes - this.#unsentBytes
+    // Mostly the system takes an answer at once.
+    if (change !== 0) this.#change(0, change)
   }
 
   /** Nothing more is run; what waits for room goes on, to find that out. */

@@ -17,6 +17,7 @@ import type {
 } from '../../log/codec/session/messages.js'
 import { parseJsonText } from '../../log/http/json-body.js'
 import { rowsJson } from '../../log/http/json.js'
+import { headBytesOf } from '../../log/socket/frame-sender.js'
 import { statementResultJson } from '../http.js'
 import { checkRequest, namedOperation } from './request-schema.js'
 
@@ -106,9 +107,9 @@ function u32(value: unknown): number | undefined {
     : undefined
 }
 
-/** An answer as it is sent: text for a text frame, bytes for a binary one. */
+/** An answer as `FrameSender` takes it: text for a text frame, bytes with room for a head for a binary one. */
 export function answerFrame(answer: SessionAnswer, isBinary: boolean): string | Buffer {
-  if (isBinary) return encodeAnswer(answer)
+  if (isBinary) return encodeAnswer(answer, headBytesOf)
   const outcome = 'result' in answer ? `"result":${resultJson(answer.result)}` : `"error":${errorJson(answer.error)}`
   return `{"id":${answer.id},${outcome}}`
 }

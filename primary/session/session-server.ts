@@ -7,6 +7,7 @@
  * - more than the limits allow is refused at once, with the limit's name;
  * - `close` leaves no transaction open: it rolls back, lets commits that are under way be answered, and closes.
  */
+import type { Duplex } from 'node:stream'
 import { type Clock, every } from '../../core/clock.js'
 import { ReplogError } from '../../core/errors.js'
 import { CONNECTION_PING_MS } from '../../core/limits.js'
@@ -66,8 +67,8 @@ export class SessionServer {
     sockets.add({
       match: (path) => this.#match(path),
       messageBytesMax: primary.quotas.bound('frameBytes').value + FRAME_BYTES_EXCESS,
-      accept: (socket, _address, { catalog }) => {
-        this.#accept(socket, this.#primary.catalog(catalog))
+      accept: (socket, _address, { catalog }, stream) => {
+        this.#accept(socket, this.#primary.catalog(catalog), stream)
       },
     })
     this.#timers = [
@@ -136,7 +137,7 @@ export class SessionServer {
     }
   }
 
-  #accept(socket: WebSocket, catalog: Catalog): void {
+  #accept(socket: WebSocket, catalog: Catalog, stream: Duplex): void {
     const { quotas } = this.#primary
     quotas.take('connections', catalog.name)
     const connection = new Connection(
@@ -154,6 +155,7 @@ export class SessionServer {
       },
       catalog,
       socket,
+      stream,
     )
     this.#connections.add(connection)
     socket.on('close', () => {

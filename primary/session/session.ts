@@ -11,10 +11,10 @@
  * - an operation waits for no lock that its own session holds: operations run in order, so nothing could give it up.
  */
 import { ReplogError, isReplogError } from '../../core/errors.js'
-import { formatPosition } from '../../core/position.js'
+import { type Position, formatPosition } from '../../core/position.js'
 import type { Operation, OperationInputs, SessionResult, TransactionNote } from '../../log/codec/session/messages.js'
 import { checkAnnotations } from '../annotations.js'
-import type { Catalog } from '../catalog.js'
+import type { Catalog, ExecuteResult } from '../catalog.js'
 import { checkIdempotencyKey } from '../outcome.js'
 import type { Quotas } from '../quotas.js'
 import type { StatementInput } from '../statement.js'
@@ -30,7 +30,9 @@ export interface SessionContext {
   readonly counters: SessionCounters
   readonly limits: ConnectionLimits
   monotonicMs(): number
-  /** Runs an operation when there is room for its answer, and resolves with what it resolves with or a refusal. */
+  /** Whether an operation cannot run at once, for want of room for its answer or of a turn. */
+  mustWait(operation: Operation): boolean
+  /** Runs one that must wait when it need not any more, and resolves with what it resolves with or a refusal. */
   schedule(operation: Operation, run: () => Promise<Outcome>): Promise<Outcome>
 }
 
@@ -42,7 +44,7 @@ export type Outcome =
 interface Task {
   readonly operation: Operation
   readonly sizeBytes: number
-  readonly resolve: (outcome: Outcome) => void
+  readonly done: (outcome: Outcome) => void
 }
 
 export class Session {
@@ -87,9 +89,14 @@ export class Session {
    */
   perform(operation: Operation, sizeBytes = 0): Promise<Outcome> {
     return new Promise<Outcome>((resolve) => {
-      this.#queue.push({ operation, sizeBytes, resolve })
-      if (!this.#isRunning) void this.#run()
+      this.submit(operation, sizeBytes, resolve)
     })
+  }
+
+  /** The same with a function that is called once, later: a promise less for each request. */
+  submit(operation: Operation, sizeBytes: number, done: (outcome: Outcome) => void): void {
+    if (this.#isRunning) this.#queue.push({ operation, sizeBytes, done })
+    else this.#start(operation, sizeBytes, done)
   }
 
   /** True when it was not used for so long that it can be forgotten; a transaction that is idle too long is ended. */
@@ -118,35 +125,73 @@ export class Session {
       this.#forgetTransaction()
     }
     this.#move('close')
-    for (const { resolve } of this.#queue.splice(0)) resolve({ error: reason, transaction: 'none' })
+    for (const { done } of this.#queue.splice(0)) done({ error: reason, transaction: 'none' })
   }
 
-  async #run(): Promise<void> {
+  #start(operation: Operation, sizeBytes: number, done: (outcome: Outcome) => void): void {
     this.#isRunning = true
-    for (let task = this.#queue.shift(); task !== undefined; task = this.#queue.shift()) {
-      const { operation, sizeBytes, resolve } = task
-      resolve(await this.#context.schedule(operation, () => this.#outcome(operation, sizeBytes)))
+    const end = (outcome: Outcome): void => {
       this.#usedMs = this.#context.monotonicMs()
+      const next = this.#queue.shift()
+      this.#isRunning = next !== undefined
+      done(outcome)
+      if (next !== undefined) this.#start(next.operation, next.sizeBytes, next.done)
     }
-    this.#isRunning = false
+    const context = this.#context
+    // Neither rejects: what goes wrong is an outcome, and what `end` throws is a bug.
+    if (context.mustWait(operation))
+      void context.schedule(operation, () => this.#outcome(operation, sizeBytes)).then(end)
+    else if (operation.name === 'execute') this.#executeAtOnce(operation.input, sizeBytes, end)
+    else void this.#outcome(operation, sizeBytes).then(end)
+  }
+
+  /** As `#outcome` of an `execute`, which is what a busy server mostly does, with one promise instead of five. */
+  #executeAtOnce(input: OperationInputs['execute'], sizeBytes: number, end: (outcome: Outcome) => void): void {
+    const had = this.#noticesTransaction()
+    let executed: Promise<ExecuteResult>
+    try {
+      executed = this.#executed(input, sizeBytes)
+    } catch (error) {
+      queueMicrotask(() => {
+        end(this.#failure(error, had))
+      })
+      return
+    }
+    void executed.then(
+      (result) => {
+        end({ result: executeAnswer(result) })
+      },
+      (error: unknown) => {
+        end(this.#failure(error, had))
+      },
+    )
   }
 
   async #outcome(operation: Operation, sizeBytes: number): Promise<Outcome> {
-    this.#noticeEnd()
-    const had = this.#state === 'open' || this.#state === 'lost'
+    const had = this.#noticesTransaction()
     try {
       return { result: await this.#perform(operation, sizeBytes) }
     } catch (error) {
-      const transaction = this.#transaction
-      // After a fault of ours nobody knows what the transaction holds.
-      if (transaction !== undefined && !isReplogError(error)) transaction.rollback()
-      const isUnknown = isReplogError(error, 'COMMIT_UNKNOWN')
-      if (transaction !== undefined && transaction.status !== 'open') {
-        this.#end('ended', isUnknown ? undefined : 'error')
-      }
-      if (this.#transaction !== undefined) return { error, transaction: 'open' }
-      return { error, transaction: had && !isUnknown ? 'rolled back' : 'none' }
+      return this.#failure(error, had)
     }
+  }
+
+  /** Whether there is a transaction, or was one that the client believes to be open. */
+  #noticesTransaction(): boolean {
+    this.#noticeEnd()
+    return this.#state === 'open' || this.#state === 'lost'
+  }
+
+  #failure(error: unknown, had: boolean): Outcome {
+    const transaction = this.#transaction
+    // After a fault of ours nobody knows what the transaction holds.
+    if (transaction !== undefined && !isReplogError(error)) transaction.rollback()
+    const isUnknown = isReplogError(error, 'COMMIT_UNKNOWN')
+    if (transaction !== undefined && transaction.status !== 'open') {
+      this.#end('ended', isUnknown ? undefined : 'error')
+    }
+    if (this.#transaction !== undefined) return { error, transaction: 'open' }
+    return { error, transaction: had && !isUnknown ? 'rolled back' : 'none' }
   }
 
   async #perform(operation: Operation, sizeBytes: number): Promise<SessionResult> {
@@ -199,7 +244,7 @@ export class Session {
         this.#usedCursors().close(operation.input.cursor)
         return {}
       case 'execute':
-        return this.#execute(operation.input, sizeBytes)
+        return executeAnswer(await this.#executed(operation.input, sizeBytes))
       case 'closeSession':
         if (this.#state !== 'idle') this.#rollback()
         return {}
@@ -254,17 +299,15 @@ export class Session {
    * A one-shot transaction of its own; the open one has no part in it.
    * @throws ReplogError TRANSACTION_OPEN where it would have to wait for a lock of the open one
    */
-  async #execute(input: OperationInputs['execute'], sizeBytes: number): Promise<SessionResult> {
+  #executed(input: OperationInputs['execute'], sizeBytes: number): Promise<ExecuteResult> {
     if (this.#state === 'closed') throw this.#refusal('statement')
     const { statements, annotations, idempotencyKey } = input
-    const result = await this.#context.catalog.execute(statements as unknown as readonly StatementInput[], {
+    return this.#context.catalog.execute(statements as unknown as readonly StatementInput[], {
       annotations,
       idempotencyKey,
       sizeBytes,
       beside: this.#transaction,
     })
-    const { position, replayed, results } = result
-    return { lsn: position.lsn, position: formatPosition(position), replayed, results }
   }
 
   /** The open transaction, for an operation that needs one. @throws ReplogError NO_TRANSACTION, or why it was ended */
@@ -311,4 +354,20 @@ export class Session {
   #move(event: SessionEvent): void {
     this.#state = next(SESSION_STATES, this.#state, event)
   }
+}
+
+function executeAnswer({ position, replayed, results }: ExecuteResult): SessionResult {
+  return { lsn: position.lsn, position: positionText(position), replayed, results }
+}
+
+let lastPosition: Position | undefined
+let lastText = ''
+
+/** Many reads are answered at one position, and the text of it costs as much as the read. */
+function positionText(position: Position): string {
+  if (position !== lastPosition) {
+    lastText = formatPosition(position)
+    lastPosition = position
+  }
+  return lastText
 }

@@ -218,6 +218,7 @@ function openSession(primary: Primary, clock: ManualClock, counters: SessionCoun
     counters,
     limits: CONNECTION_LIMITS,
     monotonicMs: () => clock.monotonicMs(),
+    mustWait: () => false,
     schedule: (_operation, run) => run(),
   })
 }

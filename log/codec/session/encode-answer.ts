@@ -12,12 +12,13 @@ const writer = new FrameWriter()
 
 const TRANSACTION_STATES: Readonly<Record<TransactionNote, number>> = { none: 0, open: 1, 'rolled back': 2 }
 
-export function encodeAnswer(answer: SessionAnswer): Buffer {
+/** @param headBytesOf how much room to leave before a message of so many bytes */
+export function encodeAnswer(answer: SessionAnswer, headBytesOf?: (bytes: number) => number): Buffer {
   writer.reset()
   if (answer.id !== 0) writer.uint32(1, answer.id)
   if ('result' in answer) writeResult(2, answer.result)
   else writeError(3, answer.error)
-  return writer.finish()
+  return writer.finish(headBytesOf)
 }
 
 function writeResult(field: number, result: SessionResult): void {

@@ -40,10 +40,11 @@ export class FrameWriter {
     return this
   }
 
-  /** A copy of what was written. */
-  finish(): Buffer {
-    const bytes = Buffer.allocUnsafe(this.#end)
-    this.#buffer.copy(bytes, 0, 0, this.#end)
+  /** A copy of what was written. @param headBytesOf how much room to leave before a message of so many bytes */
+  finish(headBytesOf?: (bytes: number) => number): Buffer {
+    const head = headBytesOf === undefined ? 0 : headBytesOf(this.#end)
+    const bytes = Buffer.allocUnsafe(head + this.#end)
+    this.#buffer.copy(bytes, head, 0, this.#end)
     if (this.#buffer.length > SCRATCH_BYTES_KEPT_MAX) this.#buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
     return bytes
   }
