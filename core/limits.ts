@@ -95,6 +95,8 @@ export const RECENT_VERSIONS_BYTES_MAX = 256 * MIB
 export const SNAPSHOT_AGE_MS_MAX = 600_000
 /** Memory for the newest frames, from which followers are served without reading the store. */
 export const LOG_TAIL_BYTES_MAX = 64 * MIB
+/** Its frames are kept in pieces of memory of this size. */
+export const LOG_TAIL_PAGE_BYTES = 256 * KIB
 
 /** Most rows in one page of a scan read from the store. */
 export const SCAN_PAGE_ROWS_MAX = 1000

@@ -9,16 +9,18 @@
 import { ReplogError } from '../core/errors.js'
 import { type Lsn, nextLsn } from '../core/position.js'
 import { logKey } from '../store/keys.js'
-import { readWholeFrame } from './codec/frame.js'
+import { checkWholeFrame, isLastSegmentAt, lsnAt, segmentAt } from './codec/frame.js'
 import type { ReplicatedState } from './replicated-state.js'
 
 export interface LogChunk {
-  /** Whole frames in order, header and payload, as they go on the wire. */
-  readonly frames: readonly Buffer[]
-  readonly bytes: number
+  /** Whole frames in order, header and payload, back to back as they go on the wire. Not to be written to. */
+  readonly bytes: Buffer
+  readonly frames: number
+  /** Whether the last frame is the last one of its transaction. */
+  readonly endsWhole: boolean
 }
 
-const EMPTY: LogChunk = { frames: [], bytes: 0 }
+const EMPTY: LogChunk = { bytes: Buffer.alloc(0), frames: 0, endsWhole: true }
 const STORE_PAGE_FRAMES_MAX = 4096
 
 export class LogCursor {
@@ -46,25 +48,18 @@ export class LogCursor {
     return this.#nextLsn > this.#state.durable.lsn
   }
 
-  /** The next frames from memory, about `bytesTarget` of them; undefined when they must be read from the store. */
+  /** The next frames from memory, at most about `bytesTarget` of them; undefined when the store must be read. */
   readTail(bytesTarget: number): LogChunk | undefined {
     if (this.atHead) return EMPTY
-    let entry = this.#state.tail.get(this.#nextLsn)
-    if (entry === undefined) return undefined
-    const frames: Buffer[] = []
-    let bytes = 0
-    while (entry !== undefined && bytes < bytesTarget) {
-      const frame: Buffer = entry.frames[this.#segmentsDone]!
-      frames.push(frame)
-      bytes += frame.length
-      this.#advance(this.#segmentsDone + 1 === entry.frames.length)
-      if (this.#segmentsDone === 0) entry = this.#state.tail.get(this.#nextLsn)
-    }
-    return { frames, bytes }
+    const run = this.#state.tail.run(this.#nextLsn, this.#segmentsDone, bytesTarget)
+    if (run === undefined) return undefined
+    this.#nextLsn = (this.#nextLsn + BigInt(run.transactions)) as Lsn
+    this.#segmentsDone = run.segmentsBehind
+    return { bytes: run.bytes, frames: run.frames, endsWhole: run.segmentsBehind === 0 }
   }
 
   /**
-   * The next frames, about `bytesTarget` of them; none at the head of the log.
+   * The next frames, at most about `bytesTarget` of them, and at least one; none at the head of the log.
    * @throws ReplogError CORRUPT, HISTORY_LOST
    */
   async read(bytesTarget: number): Promise<LogChunk> {
@@ -74,22 +69,23 @@ export class LogCursor {
       from: logKey(this.#nextLsn, this.#segmentsDone),
       to: logKey(nextLsn(this.#state.durable.lsn), 0),
     }
-    const page = await this.#state.store.frames(range, {
+    const { entries } = await this.#state.store.frames(range, {
       entriesMax: STORE_PAGE_FRAMES_MAX,
       bytesMax: bytesTarget,
       reverse: false,
     })
-    if (page.entries.length === 0) throw damaged(this.#nextLsn, this.#segmentsDone)
-    let bytes = 0
-    for (const { value } of page.entries) {
-      const frame = readWholeFrame(value)
-      if (frame.lsn !== this.#nextLsn || frame.segment !== this.#segmentsDone) {
+    if (entries.length === 0) throw damaged(this.#nextLsn, this.#segmentsDone)
+    const frames: Buffer[] = []
+    for (const { value } of entries) {
+      checkWholeFrame(value)
+      if (lsnAt(value, 0) !== this.#nextLsn || segmentAt(value, 0) !== this.#segmentsDone) {
         throw damaged(this.#nextLsn, this.#segmentsDone)
       }
-      bytes += value.length
-      this.#advance(frame.lastSegment)
+      frames.push(value)
+      this.#advance(isLastSegmentAt(value, 0))
     }
-    return { frames: page.entries.map((entry) => entry.value), bytes }
+    const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames)
+    return { bytes, frames: frames.length, endsWhole: this.#segmentsDone === 0 }
   }
 
   /** Resolves when there is more to read, or when the signal is aborted. @throws ReplogError CLOSED, STORE_FAILED */

@@ -40,6 +40,28 @@ export function chainDigest(previous: Uint8Array, payload: Uint8Array): Buffer {
   return digest
 }
 
+/**
+ * Whether the digest at `digestAt` of `bytes` is the chain's after the payload `bytes[start..end)`: as `chainDigest` says,
+ * without making it.
+ */
+export function digestFollows(
+  previous: Uint8Array,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  digestAt: number,
+): boolean {
+  if (end - start > COPIED_PAYLOAD_BYTES_MAX) {
+    const digest = chainDigest(previous, bytes.subarray(start, end))
+    return digest.compare(bytes, digestAt, digestAt + DIGEST_BYTES) === 0
+  }
+  for (let at = 0; at < DIGEST_BYTES; at++) scratch[at] = previous[at]!
+  bytes.copy(scratch, DIGEST_BYTES, start, end)
+  const digest = hash('sha256', scratch.subarray(0, DIGEST_BYTES + end - start), 'binary')
+  for (let at = 0; at < DIGEST_BYTES; at++) if (digest.charCodeAt(at) !== bytes[digestAt + at]) return false
+  return true
+}
+
 /** Writes the first 16 bytes of SHA-256(`bytes`) to `target` at `offset`, which may lie in `bytes`. */
 export function writeDigest(bytes: Uint8Array, target: Buffer, offset: number): void {
   target.write(hash('sha256', bytes, 'binary'), offset, DIGEST_BYTES, 'latin1')

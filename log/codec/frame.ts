@@ -20,7 +20,7 @@
  * before the payload, so that the previous digest can stand there while the next is computed, without copying.
  */
 import assert from 'node:assert/strict'
-import { crc32 } from 'node:zlib'
+import { crc32, crc32Part } from '../../core/crc32.js'
 import { ReplogError } from '../../core/errors.js'
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../core/limits.js'
 import { DIGEST_BYTES, type Epoch, type Lsn } from '../../core/position.js'
@@ -38,7 +38,8 @@ const CHECKSUM_OFFSET = 8
 const EPOCH_OFFSET = 12
 const LSN_OFFSET = 16
 const SEGMENT_OFFSET = 24
-const DIGEST_OFFSET = 28
+/** Where the digest lies, just before the payload. */
+export const DIGEST_OFFSET = 28
 const CHECKSUM_ZERO = Buffer.alloc(EPOCH_OFFSET - CHECKSUM_OFFSET)
 
 const LAST_SEGMENT_FLAG = 0b1
@@ -96,43 +97,84 @@ export function frameLength(bytes: Buffer, offset: number): number | undefined {
 }
 
 /**
+ * Checks the frame at `offset` without making anything of it, and returns where it ends; undefined while bytes of it are
+ * missing. What lies there is then a sound frame, and the functions below read its header.
+ * @throws ReplogError CORRUPT, UNSUPPORTED_VERSION.
+ */
+export function checkFrame(bytes: Buffer, offset: number): number | undefined {
+  const length = frameLength(bytes, offset)
+  if (length === undefined || bytes.length - offset < length) return undefined
+  const end = offset + length
+  if (bytes.readUInt32LE(offset + CHECKSUM_OFFSET) !== checksum(bytes, offset, end)) {
+    throw corrupt('a frame fails its checksum')
+  }
+  // Only now: a version that a flipped bit made must not be taken for a newer program's.
+  const version = bytes[offset + VERSION_OFFSET]!
+  if (version > FRAME_VERSION) throw newer(`frame version ${version}`)
+  if (version !== FRAME_VERSION) throw corrupt(`there is no frame version ${version}`)
+  const flags = bytes[offset + FLAGS_OFFSET]!
+  if ((flags & ~LAST_SEGMENT_FLAG) !== 0) throw newer(`frame flags ${flags}`)
+  return end
+}
+
+/** Of the sound frame at `offset`. */
+export function epochAt(bytes: Buffer, offset: number): Epoch {
+  return bytes.readUInt32LE(offset + EPOCH_OFFSET) as Epoch
+}
+
+export function lsnAt(bytes: Buffer, offset: number): Lsn {
+  return bytes.readBigUInt64LE(offset + LSN_OFFSET) as Lsn
+}
+
+export function segmentAt(bytes: Buffer, offset: number): number {
+  return bytes.readUInt32LE(offset + SEGMENT_OFFSET)
+}
+
+export function isLastSegmentAt(bytes: Buffer, offset: number): boolean {
+  return (bytes[offset + FLAGS_OFFSET]! & LAST_SEGMENT_FLAG) !== 0
+}
+
+/**
  * The frame at `offset`, or undefined while bytes of it are missing. The next one is at `offset + frame.bytes.length`.
  * @throws ReplogError CORRUPT, UNSUPPORTED_VERSION.
  */
 export function readFrame(source: Uint8Array, offset = 0): Frame | undefined {
   const buffer = Buffer.isBuffer(source) ? source : Buffer.from(source.buffer, source.byteOffset, source.length)
-  const length = frameLength(buffer, offset)
-  if (length === undefined || buffer.length - offset < length) return undefined
-  const bytes = buffer.subarray(offset, offset + length)
-  if (bytes.readUInt32LE(CHECKSUM_OFFSET) !== checksum(bytes)) throw corrupt('a frame fails its checksum')
-  // Only now: a version that a flipped bit made must not be taken for a newer program's.
-  const version = bytes[VERSION_OFFSET]!
-  if (version > FRAME_VERSION) throw newer(`frame version ${version}`)
-  if (version !== FRAME_VERSION) throw corrupt(`there is no frame version ${version}`)
-  const flags = bytes[FLAGS_OFFSET]!
-  if ((flags & ~LAST_SEGMENT_FLAG) !== 0) throw newer(`frame flags ${flags}`)
+  const end = checkFrame(buffer, offset)
+  return end === undefined ? undefined : frameAt(buffer, offset, end)
+}
+
+/** The frame in `[offset, end)`, which was checked. */
+export function frameAt(bytes: Buffer, offset: number, end: number): Frame {
   return {
-    epoch: bytes.readUInt32LE(EPOCH_OFFSET) as Epoch,
-    lsn: bytes.readBigUInt64LE(LSN_OFFSET) as Lsn,
-    segment: bytes.readUInt32LE(SEGMENT_OFFSET),
-    lastSegment: (flags & LAST_SEGMENT_FLAG) !== 0,
-    digest: bytes.subarray(DIGEST_OFFSET, FRAME_HEADER_BYTES),
-    payload: bytes.subarray(FRAME_HEADER_BYTES),
-    bytes,
+    epoch: epochAt(bytes, offset),
+    lsn: lsnAt(bytes, offset),
+    segment: segmentAt(bytes, offset),
+    lastSegment: isLastSegmentAt(bytes, offset),
+    digest: bytes.subarray(offset + DIGEST_OFFSET, offset + FRAME_HEADER_BYTES),
+    payload: bytes.subarray(offset + FRAME_HEADER_BYTES, end),
+    bytes: bytes.subarray(offset, end),
   }
 }
 
 /** The frame that `bytes` are, no more and no less: a stored one. @throws ReplogError CORRUPT, UNSUPPORTED_VERSION. */
 export function readWholeFrame(bytes: Uint8Array): Frame {
-  const frame = readFrame(bytes)
-  if (frame === undefined) throw corrupt('a frame is cut off')
-  if (frame.bytes.length !== bytes.length) throw corrupt('bytes follow a frame')
-  return frame
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  checkWholeFrame(buffer)
+  return frameAt(buffer, 0, buffer.length)
 }
 
-function checksum(frame: Buffer): number {
-  const beforeField = crc32(frame.subarray(0, CHECKSUM_OFFSET))
-  return crc32(frame.subarray(EPOCH_OFFSET), crc32(CHECKSUM_ZERO, beforeField))
+/** The same check without a frame as its outcome. */
+export function checkWholeFrame(bytes: Buffer): void {
+  const end = checkFrame(bytes, 0)
+  if (end === undefined) throw corrupt('a frame is cut off')
+  if (end !== bytes.length) throw corrupt('bytes follow a frame')
+}
+
+function checksum(bytes: Buffer, offset: number, end: number): number {
+  const beforeField = crc32Part(bytes, offset, offset + CHECKSUM_OFFSET)
+  const field = crc32(CHECKSUM_ZERO, beforeField)
+  return crc32Part(bytes, offset + EPOCH_OFFSET, end, field)
 }
 
 function corrupt(what: string): ReplogError {

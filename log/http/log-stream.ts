@@ -10,7 +10,6 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { LINK_CHUNK_BYTES_TARGET } from '../../core/limits.js'
 import { type Lsn, formatPosition, parseLsn, parsePosition } from '../../core/position.js'
-import { readFrame } from '../codec/frame.js'
 import { LogCursor } from '../log-cursor.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import type { HttpContext } from './http-context.js'
@@ -117,9 +116,9 @@ class LogReader {
         continue
       }
       const chunk = await this.#cursor.read(Math.min(LINK_CHUNK_BYTES_TARGET, Math.max(1, this.#bytesMax - bytes)))
-      bytes += chunk.bytes
-      yield Buffer.concat(chunk.frames, chunk.bytes)
-      if (bytes >= this.#bytesMax && readFrame(chunk.frames.at(-1)!)?.lastSegment === true) return
+      bytes += chunk.bytes.length
+      yield chunk.bytes
+      if (bytes >= this.#bytesMax && chunk.endsWhole) return
     }
   }
 

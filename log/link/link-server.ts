@@ -40,6 +40,7 @@ const CONTROL_BYTES_MAX = 64 * 1024
 const LEFT_FOLLOWERS_MAX = 100
 /** How long a follower that left is still listed, in milliseconds. */
 const FORGET_MS = 3_600_000
+const SEND_BINARY = { binary: true, compress: false }
 
 interface Connection {
   readonly follower: Follower
@@ -209,21 +210,23 @@ export class LinkServer {
     return { lsn: position.lsn, bytes: hello.bytes, commitUs: own.commitUs }
   }
 
-  /** Sends frames until the socket closes. */
+  /** Sends frames until the socket closes: all that is durable by then in one message, as it lies in memory. */
   async #pump(socket: WebSocket, cursor: LogCursor, gone: AbortSignal): Promise<void> {
     while (socket.readyState === socket.OPEN && !this.#closed) {
-      const chunk = await cursor.read(LINK_CHUNK_BYTES_TARGET)
-      if (chunk.frames.length === 0) {
+      const chunk = cursor.readTail(LINK_CHUNK_BYTES_TARGET) ?? (await cursor.read(LINK_CHUNK_BYTES_TARGET))
+      if (chunk.frames === 0) {
         await cursor.wait(gone)
         continue
       }
-      const bytes = chunk.frames.length === 1 ? chunk.frames[0]! : Buffer.concat(chunk.frames, chunk.bytes)
-      const sent = new Promise<void>((resolve) => {
-        socket.send(bytes, { binary: true, compress: false }, () => {
+      if (socket.bufferedAmount + chunk.bytes.length <= LINK_UNSENT_BYTES_MAX) {
+        socket.send(chunk.bytes, SEND_BINARY)
+        continue
+      }
+      await new Promise<void>((resolve) => {
+        socket.send(chunk.bytes, SEND_BINARY, () => {
           resolve()
         })
       })
-      if (socket.bufferedAmount > LINK_UNSENT_BYTES_MAX) await sent
     }
   }
 

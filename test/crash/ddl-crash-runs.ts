@@ -103,7 +103,7 @@ export async function logOf(engine: MemoryEngine): Promise<LogSource> {
     while (!cursor.atHead) {
       const lsn = cursor.nextLsn
       const segments: Buffer[] = []
-      while (cursor.nextLsn === lsn) segments.push(...(await cursor.read(1)).frames)
+      while (cursor.nextLsn === lsn) segments.push((await cursor.read(1)).bytes)
       transactions.push(Buffer.concat(segments))
     }
     return new LogSource(state.identity.clusterId!, transactions)

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Clock } from '../../core/clock.js'
 import { LogCursor } from '../../log/log-cursor.js'
-import { readFrame } from '../../log/codec/frame.js'
+import { FrameReader } from '../../log/codec/frame-reader.js'
 import type { RowChanges, Transaction } from '../../log/codec/message.js'
 import { decodeTransaction } from '../../log/codec/transaction-codec.js'
 import type { Lsn } from '../../core/position.js'
@@ -15,8 +15,8 @@ async function logAfter(primary: Primary, after: bigint): Promise<Transaction[]>
   const cursor = new LogCursor(primary.state, after as Lsn)
   const transactions: Transaction[] = []
   while (!cursor.atHead) {
-    for (const bytes of (await cursor.read(1_000_000)).frames) {
-      transactions.push(decodeTransaction([readFrame(bytes)!.payload]))
+    for (const { payload } of new FrameReader().push((await cursor.read(1_000_000)).bytes)) {
+      transactions.push(decodeTransaction([payload]))
     }
   }
   return transactions

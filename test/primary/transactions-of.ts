@@ -1,6 +1,6 @@
 /** The whole log of a primary, decoded. */
 import { LSN_ZERO } from '../../core/position.js'
-import { readWholeFrame } from '../../log/codec/frame.js'
+import { FrameReader } from '../../log/codec/frame-reader.js'
 import type { Transaction } from '../../log/codec/message.js'
 import { decodeTransaction } from '../../log/codec/transaction-codec.js'
 import { LogCursor } from '../../log/log-cursor.js'
@@ -11,8 +11,7 @@ export async function transactionsOf(primary: Primary): Promise<Transaction[]> {
   const transactions: Transaction[] = []
   let payloads: Uint8Array[] = []
   while (!cursor.atHead) {
-    for (const bytes of (await cursor.read(1 << 20)).frames) {
-      const frame = readWholeFrame(bytes)
+    for (const frame of new FrameReader().push((await cursor.read(1 << 20)).bytes)) {
       payloads.push(frame.payload)
       if (!frame.lastSegment) continue
       transactions.push(decodeTransaction(payloads))
