@@ -211,6 +211,12 @@ export class ReplicatedState {
     return recent === undefined ? this.store.get(key) : recent.value
   }
 
+  /** Reads the durable state. What is read without a pause is of one LSN, for which no snapshot is needed. */
+  readonly readDurable: ReadKey = (key, text) => {
+    const changed = this.versions.atDurable(text, this.#durable.lsn)
+    return changed === undefined ? this.store.get(key) : changed.value
+  }
+
   /** A snapshot of the durable state; close it, or it holds memory. */
   openSnapshot(): Snapshot {
     this.assertOpen()

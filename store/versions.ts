@@ -221,6 +221,12 @@ export class RecentVersions {
     return this.#keys.get(text)?.firstAfter(snapshot.lsn)
   }
 
+  /** The same at an LSN from the durable one on, for which no snapshot is needed (V2). */
+  atDurable(text: string, lsn: Lsn): KnownValue | undefined {
+    assert(lsn >= this.#durableLsn, 'what is older needs a snapshot')
+    return this.#keys.get(text)?.firstAfter(lsn)
+  }
+
   /** @throws ReplogError SNAPSHOT_TOO_OLD */
   changedSince(text: string, snapshot: Snapshot): boolean {
     assertReadable(snapshot)
