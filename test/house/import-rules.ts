@@ -28,6 +28,8 @@ interface PackageRule {
   readonly typePlaces?: readonly string[]
   /** At most this many files import it. */
   readonly filesMax?: number
+  /** Loaded only when it is used, and installed for development alone: who does without it is told what to install. */
+  readonly development?: true
 }
 
 /** Where each package lives, so that replacing it is one change. A package that is not listed may not be imported. */
@@ -43,6 +45,8 @@ const PACKAGES: Readonly<Record<string, PackageRule>> = {
   'vega-datasets': { places: ['tools/'] },
   'd3-scale': { places: ['tools/bench/plot.ts'] },
   'd3-shape': { places: ['tools/bench/plot.ts'] },
+  pg: { places: ['tools/bench/peers/postgres-client.ts'], development: true },
+  mariadb: { places: ['tools/bench/peers/mariadb-client.ts'], development: true },
 }
 
 interface Import {
@@ -184,6 +188,11 @@ export function importViolations(files: ReadonlyMap<string, string>): string[] {
   }
   return [...violations.filter((violation) => violation !== undefined), ...circles(edges)]
 }
+
+/** Packages that are no dependency of those who install replog. */
+export const DEVELOPMENT_PACKAGES: ReadonlySet<string> = new Set(
+  Object.entries(PACKAGES).flatMap(([name, { development }]) => (development === true ? [name] : [])),
+)
 
 /** Packages that the product imports, for the check against package.json. */
 export function packagesImported(files: ReadonlyMap<string, string>): Set<string> {

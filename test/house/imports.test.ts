@@ -1,6 +1,6 @@
 /** The direction of imports, on the real tree and, so that the check cannot go blind, on trees that break each rule. */
 import t from 'tap'
-import { importViolations, packagesImported } from './import-rules.js'
+import { DEVELOPMENT_PACKAGES, importViolations, packagesImported } from './import-rules.js'
 import { ourFiles, repositoryText } from './repository.js'
 
 const FAKE_TREES: readonly { rule: string; files: Record<string, string>; violation: RegExp }[] = [
@@ -106,6 +106,11 @@ const FAKE_TREES: readonly { rule: string; files: Record<string, string>; violat
     violation: /d3-scale, which belongs in tools\/bench\/plot\.ts/,
   },
   {
+    rule: 'each client of a peer stays in its file',
+    files: { 'tools/bench/a.ts': `const pg = await import('pg')`, 'primary/b.ts': `import 'mariadb/callback'` },
+    violation: /primary\/b\.ts imports mariadb, which belongs in tools\/bench\/peers\/mariadb-client\.ts/,
+  },
+  {
     rule: 'every package has a place',
     files: { 'log/a.ts': `import 'left-pad'` },
     violation: /left-pad, which has no place/,
@@ -173,6 +178,11 @@ t.test('imports run one way: core ← store, log/codec ← ddl ← log ← prima
 })
 
 t.test('package.json lists every package the product imports as a dependency', async (t) => {
-  const { dependencies } = JSON.parse(repositoryText('package.json')) as { dependencies: Record<string, string> }
-  for (const name of packagesImported(sources)) t.ok(name in dependencies, name)
+  const { dependencies, devDependencies } = JSON.parse(repositoryText('package.json')) as Record<
+    'dependencies' | 'devDependencies',
+    Record<string, string>
+  >
+  for (const name of packagesImported(sources)) {
+    t.ok(name in (DEVELOPMENT_PACKAGES.has(name) ? devDependencies : dependencies), name)
+  }
 })

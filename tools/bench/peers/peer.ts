@@ -1,0 +1,89 @@
+/**
+ * A database that replog is measured against, as benchmarks see it: a throw-away server with durable settings, its
+ * address for the processes that make the load, and what it says of itself. Each kind has a file of its own.
+ */
+import type { ReplogError } from '../../../core/errors.js'
+
+export const PEER_NAMES = ['mariadb', 'postgres'] as const
+export type PeerName = (typeof PEER_NAMES)[number]
+
+/** Where clients connect. Plain data: it goes to the load processes. */
+export interface PeerAddress {
+  readonly name: PeerName
+  /** TCP over loopback, as with replog's own clients; no encryption on either side. */
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  /** Made for this server; a loopback port is open to every user of the machine. */
+  readonly password: string
+  readonly database: string
+}
+
+/** Settings by their names, as the running server reports them. */
+export type SettingsInForce = Readonly<Record<string, string>>
+
+/** What a report says of a peer. */
+export interface PeerDescription {
+  readonly name: PeerName
+  /** As the server names itself. */
+  readonly version: string
+  /** The package that makes the load, with its version. */
+  readonly client: string
+  readonly network: string
+  readonly settings: SettingsInForce
+  /** Null without a replica. */
+  readonly replicaSettings: SettingsInForce | null
+}
+
+/** Since the server's start; its replica not included. */
+export interface PeerUsage {
+  /** Of the log that makes commits durable, and of data files where the server does not tell them apart. */
+  readonly syncs: number
+  /** Null where the system does not tell. */
+  readonly cpuSeconds: number | null
+  /** Null without a replica, too. */
+  readonly replicaCpuSeconds: number | null
+}
+
+/** How far each server is in the log, in the same unit: transactions of MariaDB, bytes of PostgreSQL's log. */
+export interface LogPositions {
+  readonly primary: number
+  readonly replica: number
+}
+
+export interface Peer {
+  readonly address: PeerAddress
+  readonly hasReplica: boolean
+  /** Statements that define things, in order. @throws ReplogError PROTOCOL with what refuses one */
+  define(statements: readonly string[]): Promise<void>
+  /** Rows of a query, every value as text. @throws ReplogError PROTOCOL */
+  rows(sql: string, server?: 'primary' | 'replica'): Promise<readonly (readonly (string | null)[])[]>
+  describe(): Promise<PeerDescription>
+  /** No client but this one is connected any more, so that what they counted has arrived. */
+  usage(): Promise<PeerUsage>
+  /** Only with a replica. */
+  positions(): Promise<LogPositions>
+  /**
+   * Resolves when the replica has applied all that was committed; nobody writes meanwhile.
+   * @returns when it was seen, on the clock of `process.hrtime`
+   * @throws ReplogError UNREACHABLE when it does not get on; the signal's reason
+   */
+  untilApplied(signal: AbortSignal): Promise<bigint>
+  /** Ends the servers; orderly where their data is kept. Safe to call again. */
+  stop(): Promise<void>
+}
+
+export interface PeerOptions {
+  /** Made new, in a directory of the benchmark's own; all that the servers write is in it. */
+  readonly directory: string
+  /** Connections of clients at the same time. */
+  readonly clients: number
+  readonly withReplica: boolean
+  /** Longest time of one statement, its waits for locks included; then the server refuses it. */
+  readonly timeoutMs: number
+  /** The directory is left behind. */
+  readonly keep: boolean
+  readonly signal: AbortSignal
+  /** Told when a server ends without having been asked to. */
+  readonly onDeath: (error: ReplogError) => void
+}
