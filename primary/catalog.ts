@@ -1,5 +1,5 @@
 /** One catalog of a primary: reads at the newest durable LSN, and transactions. */
-import { ReplogError, isReplogError } from '../core/errors.js'
+import { ReplogError } from '../core/errors.js'
 import { RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX, TRANSACTION_ATTEMPTS_MAX } from '../core/limits.js'
 import { requireOptions } from '../core/options.js'
 import type { Lsn, Position } from '../core/position.js'
@@ -8,12 +8,19 @@ import { CatalogReader } from '../log/catalog-reader.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { type StoredOutcome, findOutcome } from '../log/stored-outcome.js'
 import type { TableNames } from '../log/table-names.js'
-import type { Annotations } from './annotations.js'
+import { type Annotations, checkAnnotations } from './annotations.js'
 import type { CommitLane, OneShot } from './commit-lane.js'
 import type { LockOwner } from './lock-table.js'
 import { checkIdempotencyKey, decodeResults, encodeResults } from './outcome.js'
 import type { Quotas } from './quotas.js'
-import { type PointStatementInput, checkStatement, needsSnapshot, runPointStatement } from './run-statement.js'
+import { readDurably } from './durable-reads.js'
+import {
+  type PointStatementInput,
+  checkStatement,
+  needsSnapshot,
+  runPointStatement,
+  withStatement,
+} from './run-statement.js'
 import { Repetition } from './repetition.js'
 import type { StatementInput, StatementResult } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
@@ -96,7 +103,8 @@ export class Catalog extends CatalogReader {
 
   /**
    * Runs statements as one transaction in the commit lane, on the newest state: it cannot conflict.
-   * With a scan among them it runs on a snapshot instead and is repeated on a conflict.
+   * With a scan among them it runs on a snapshot instead and is repeated on a conflict; where it only gets rows, it is
+   * answered at once, at the newest durable LSN.
    * @throws ReplogError with `details.statement`, the ordinal of the statement that failed; nothing is committed then
    */
   execute(statements: readonly StatementInput[], options: ExecuteOptions = NO_OPTIONS): Promise<ExecuteResult> {
@@ -119,11 +127,13 @@ export class Catalog extends CatalogReader {
     }
     let mustSeeRows = false
     let hasScan = false
+    let onlyGets = statements.length <= quotas.bound('transactionStatements').value
     // Not `forEach`, which passes over holes.
     for (let ordinal = 0; ordinal < statements.length; ordinal++) {
       const statement = statements[ordinal] as StatementInput
       checkStatement(statement, ordinal)
       hasScan ||= 'scan' in statement
+      onlyGets &&= 'get' in statement
       mustSeeRows ||= needsSnapshot(statement)
     }
     if (options.idempotencyKey !== undefined && hasScan) {
@@ -131,6 +141,11 @@ export class Catalog extends CatalogReader {
         'INVALID_ARGUMENT',
         'a transaction with an idempotency key cannot hold a scan; scan before it',
       )
+    }
+    if (onlyGets && options.idempotencyKey === undefined) {
+      checkAnnotations(options.annotations)
+      const { position, results } = readDurably(this.#context, this.name, statements)
+      return Promise.resolve({ lsn: position.lsn, position, replayed: false, results })
     }
     const runOnSnapshot = (): Promise<ExecuteResult> => this.#executeOnSnapshot(statements, options)
     if (mustSeeRows) return runOnSnapshot()
@@ -266,12 +281,4 @@ class OneShotStatements implements OneShot<ExecuteResult> {
   answerAgain(first: StoredOutcome): ExecuteResult {
     return replayOf(first)
   }
-}
-
-function withStatement(error: unknown, ordinal: number): unknown {
-  if (!isReplogError(error)) return error
-  return new ReplogError(error.code, error.message, {
-    cause: error,
-    details: { ...error.details, statement: ordinal },
-  })
 }

@@ -117,3 +117,12 @@ function checkForm(statement: unknown, isOneShot: boolean): void {
 function refuse(message: string): ReplogError {
   return new ReplogError('INVALID_ARGUMENT', message)
 }
+
+/** The error of a statement of a one-shot transaction, with its ordinal. */
+export function withStatement(error: unknown, ordinal: number): unknown {
+  if (!isReplogError(error)) return error
+  return new ReplogError(error.code, error.message, {
+    cause: error,
+    details: { ...error.details, statement: ordinal },
+  })
+}

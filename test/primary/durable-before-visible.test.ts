@@ -44,7 +44,7 @@ for (const side of ['before', 'after'] as const) {
       ]
       await engine[side].arrival()
       const answersThatWait = [
-        db.execute([{ get: { table: 'things', key: { id: 1 } } }]),
+        db.execute([{ get: { table: 'things', key: { id: 1 } } }, { check: { table: 'things', key: { id: 1 } } }]),
         db.execute([{ check: { table: 'things', key: { id: 2 } } }]),
         db.execute([{ insert: { table: 'things', rows: [{ id: 2 }] } }]),
         db.execute([{ update: { table: 'things', key: { id: 2 }, set: { n: { add: -7 } } } }]),
@@ -59,6 +59,16 @@ for (const side of ['before', 'after'] as const) {
       t.equal(primary.state.tail.get((position.lsn + 1n) as typeof position.lsn), undefined)
       t.match(db.get('things', { id: 1 }), { n: 1 })
       t.equal(db.get('things', { id: 2 }), undefined)
+      const onlyReads = await db.execute([
+        { get: { table: 'things', key: { id: 1 } } },
+        { get: { table: 'things', key: { id: 2 } } },
+      ])
+      t.match(
+        onlyReads,
+        { position, results: [{ row: { id: 1, n: 1 } }, { row: null }] },
+        'reads alone wait for nothing',
+      )
+      t.equal(await outcomeOf(db.execute([{ get: { table: 'later', key: { id: 1 } } }])), 'NOT_FOUND')
       t.same(
         (await collect(db.scan('things'))).map((row) => row['id']),
         [1],
@@ -88,7 +98,7 @@ for (const side of ['before', 'after'] as const) {
         'DUPLICATE_KEY',
         'resolved',
       ])
-      t.match(await answersThatWait[0], { results: [{ row: { id: 1, n: 2 } }] })
+      t.match(await answersThatWait[0], { results: [{ row: { id: 1, n: 2 } }, { checked: true }] })
       t.same(
         (await db.tables()).map(({ name, rows }) => [name, rows]),
         [
@@ -168,7 +178,9 @@ for (const side of ['before', 'after'] as const) {
         outcomeOf(db.execute([{ insert: { table: 'things', rows: [{ id: 2, n: 2_000 }] } }])),
         outcomeOf(db.transaction(async (tx) => tx.insert('things', { id: 3 }))),
       ]
-      const read = outcomeOf(db.execute([{ get: { table: 'things', key: { id: 1 } } }]))
+      const read = outcomeOf(
+        db.execute([{ get: { table: 'things', key: { id: 1 } } }, { check: { table: 'things', key: { id: 1 } } }]),
+      )
       const waiting = outcomeOf(primary.state.whenDurable(primary.state.head.lsn))
       const waitingForMore = outcomeOf(primary.state.whenDurable((primary.state.head.lsn + 10n) as typeof position.lsn))
       engine[side].fail(new Error('EIO: i/o error, fdatasync'))
