@@ -66,6 +66,12 @@ export class MeasuringChild {
     }) as Promise<Result>
   }
 
+  /** Ends it by SIGKILL, as a crash would. Resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.stop()
+  }
+
   /** Resolves when it is gone. */
   async stop(): Promise<void> {
     this.#signal.removeEventListener('abort', this.#onAbort)

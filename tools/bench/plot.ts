@@ -143,6 +143,54 @@ export function histogram({ title, x, yLabel, series }: Histogram): string {
   return document(title, across, up, x.label, yLabel, series, marks)
 }
 
+export interface BarPlot {
+  readonly title: string
+  readonly yLabel: string
+  /** Drawn where something has to be reached. */
+  readonly mark?: { readonly label: string; readonly value: number }
+  readonly bars: readonly {
+    readonly label: string
+    /** A CSS colour. */
+    readonly color: string
+    readonly value: number
+    /** The spread around it. */
+    readonly low?: number
+    readonly high?: number
+  }[]
+}
+
+/** A bar for each of what is compared, from zero, with a line for its spread. */
+export function barPlot({ title, yLabel, mark, bars }: BarPlot): string {
+  const up = axis(
+    { label: yLabel, scale: 'linear', atLeast: 0 },
+    [0, ...bars.map(({ value, high }) => high ?? value), ...(mark === undefined ? [] : [mark.value])],
+    [PLOT_HEIGHT, 0],
+  )
+  const slot = PLOT_WIDTH / Math.max(1, bars.length)
+  const drawn = bars.map(({ label, color, value, low, high }, at) => {
+    const middle = short((at + 0.5) * slot)
+    const spread =
+      low === undefined || high === undefined
+        ? ''
+        : `<line x1="${middle}" x2="${middle}" y1="${short(up.place(low))}" y2="${short(up.place(high))}" stroke="${INK}"/>`
+    return (
+      `<g data-series="${escaped(label)}"><rect x="${short((at + 0.15) * slot)}" y="${short(up.place(value))}" ` +
+      `width="${short(slot * 0.7)}" height="${short(PLOT_HEIGHT - up.place(value))}" fill="${escaped(color)}">` +
+      `<title>${escaped(`${label}: ${formatted(value)}`)}</title></rect>${spread}` +
+      `<text x="${middle}" y="${short(up.place(high ?? value) - 6)}" text-anchor="middle">${formatted(value)}</text></g>`
+    )
+  })
+  const line =
+    mark === undefined
+      ? []
+      : [
+          `<line x1="0" x2="${PLOT_WIDTH}" y1="${short(up.place(mark.value))}" y2="${short(up.place(mark.value))}" ` +
+            `stroke="${INK}" stroke-dasharray="5 4"/><text x="4" y="${short(up.place(mark.value) - 5)}">${escaped(mark.label)}</text>`,
+        ]
+  const legend = bars.map(({ label, color }) => ({ name: label, color }))
+  return document(title, { place: (value) => value, ticks: [] }, up, '', yLabel, legend, [...drawn, ...line])
+}
+
 function isShown({ scale }: Axis, value: number): boolean {
   return Number.isFinite(value) && (scale === 'linear' || value > 0)
 }

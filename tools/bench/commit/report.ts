@@ -28,7 +28,7 @@ export interface CommitCell extends CommitPlace {
   readonly syncsPerTransaction: number
   /** Bytes for each transaction; null where the system does not tell. */
   readonly bytesPerTransaction: {
-    readonly handed: number
+    readonly handed: number | null
     readonly toFiles: number | null
     readonly toDevice: number | null
     readonly onDisk: number
@@ -86,7 +86,7 @@ export function summarizeCommit(measured: readonly MeasuredCommitCell[], rowByte
       rounded(sumOf(figures.map(valueOf)) / transactions, 1)
     const known = figures.every((cell) => cell.bytes.toFiles !== null)
     const bytesPerTransaction = {
-      handed: bytes((cell) => cell.bytes.handed),
+      handed: place.series === 'ceiling' ? bytes((cell) => cell.bytes.handed!) : null,
       toFiles: known ? bytes((cell) => cell.bytes.toFiles!) : null,
       toDevice: known ? bytes((cell) => cell.bytes.toDevice!) : null,
       onDisk: bytes((cell) => cell.bytes.onDisk),

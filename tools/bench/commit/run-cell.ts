@@ -46,8 +46,8 @@ export interface CellFigures {
 
 /** Null where the system does not tell. */
 export interface CellBytes {
-  /** Keys and values that LevelDB was given. */
-  readonly handed: number
+  /** Keys and values that LevelDB was given; the ceiling counts them, and every series gives it the same. */
+  readonly handed: number | null
   /** Written to files: LevelDB's log, tables and what compactions wrote again. */
   readonly toFiles: number | null
   /** Brought to the device: pages that were synced again count again. */
@@ -65,13 +65,13 @@ export async function runCell(request: CellRequest, onMark: () => void = () => u
   const before = writtenBytes()
   const target = await openTarget(request)
   let figures: Omit<CellFigures, 'bytes'>
-  let handed: number
+  let handed: number | null
   try {
     globalThis.gc?.()
     onMark()
     const window = await runCommitters((ordinal) => target.commit(ordinal), { committers, transactions })
     onMark()
-    handed = target.bytesHanded
+    handed = target.bytesHanded ?? null
     figures = {
       transactions,
       syncs: target.syncs,
