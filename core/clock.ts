@@ -21,15 +21,16 @@ export function every(clock: Clock, periodMs: number, callback: () => void): () 
   }
 }
 
-const WALL_ORIGIN_US = BigInt(Date.now()) * 1000n - process.hrtime.bigint() / 1000n
+const WALL_ORIGIN_MS = Date.now() - performance.now()
+const DRIFT_MS_MAX = 50
 
 export const systemClock: Clock = {
   nowUs() {
-    // hrtime gives microseconds that Date lacks; Date corrects the drift when the wall clock was set.
-    const fine = WALL_ORIGIN_US + process.hrtime.bigint() / 1000n
-    const coarse = BigInt(Date.now()) * 1000n
-    const drift = fine > coarse ? fine - coarse : coarse - fine
-    return drift < 50_000n ? fine : coarse
+    // The monotonic clock gives microseconds that Date lacks; Date corrects the drift when the wall clock was set.
+    const fine = WALL_ORIGIN_MS + performance.now()
+    const coarse = Date.now()
+    // Whole microseconds of some thousand years are exact in a double.
+    return BigInt(Math.round((Math.abs(fine - coarse) < DRIFT_MS_MAX ? fine : coarse) * 1000))
   },
   monotonicMs() {
     return performance.now()

@@ -373,7 +373,11 @@ export class ReplicatedState {
     while (!this.failed && (this.#inFlight !== undefined || !this.#open.isEmpty)) {
       const last = this.#open.isEmpty ? this.#inFlight! : this.#open
       await new Promise<void>((resolve) => {
-        last.waiters.push({ settle: resolve })
+        last.waiters.push({
+          settle() {
+            resolve()
+          },
+        })
       })
     }
     this.#settleDurableWaiters(new ReplogError('CLOSED', 'the server is shutting down'))

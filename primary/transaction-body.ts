@@ -224,16 +224,17 @@ export class TransactionBody {
 
   insert(input: InsertInput): { inserted: number; autoIncrement?: bigint[] } {
     const table = this.table(input.table)
-    const chosen: bigint[] = []
+    const { autoIncrement: column } = table
+    const autoIncrement: bigint[] | undefined = column && []
     this.atomically(() => {
       for (const values of input.rows) {
         const row = table.newRow(values, this.#defaults)
         this.addRow('insert', table, row)
-        if (table.autoIncrement !== undefined) chosen.push(BigInt(row[table.autoIncrement.ordinal] as number | bigint))
+        autoIncrement?.push(BigInt(row[column!.ordinal] as number | bigint))
       }
     })
     const inserted = input.rows.length
-    return table.autoIncrement === undefined ? { inserted } : { inserted, autoIncrement: chosen }
+    return autoIncrement === undefined ? { inserted } : { inserted, autoIncrement }
   }
 
   /** `updated` is 0 when no row has the key. */

@@ -29,6 +29,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Lsn } from '../core/position.js'
+import { writeU64BE } from '../core/u64.js'
 import type { KeyRange } from './engine.js'
 
 const U32_MAX = 0xffff_ffff
@@ -123,7 +124,7 @@ const logScratch = Buffer.alloc(LOG_KEY_BYTES, LOG_PREFIX)
 
 /** As `logKey`; the next call writes over it. */
 export function scratchLogKey(lsn: Lsn, segment: number): Buffer {
-  logScratch.writeBigUInt64BE(lsn, 1)
+  writeU64BE(logScratch, lsn, 1)
   writeU32(logScratch, segment, 9)
   return logScratch
 }

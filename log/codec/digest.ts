@@ -62,7 +62,22 @@ export function digestFollows(
   return true
 }
 
+/** Up to here a view of the scratch memory is kept for each length: to make one costs more than to copy a payload there. */
+const VIEWED_BYTES_MAX = 1024
+const views: (Buffer | undefined)[] = new Array<Buffer | undefined>(VIEWED_BYTES_MAX + 1).fill(undefined)
+
+/** Puts the digest of everything from `offset` on, which is the previous digest and a payload, in the place of the former. */
+export function digestTail(frame: Buffer, offset: number): void {
+  const length = frame.length - offset
+  if (length > VIEWED_BYTES_MAX) {
+    writeDigest(frame.subarray(offset), frame, offset)
+    return
+  }
+  frame.copy(scratch, 0, offset)
+  writeDigest((views[length] ??= scratch.subarray(0, length)), frame, offset)
+}
+
 /** Writes the first 16 bytes of SHA-256(`bytes`) to `target` at `offset`, which may lie in `bytes`. */
-export function writeDigest(bytes: Uint8Array, target: Buffer, offset: number): void {
+function writeDigest(bytes: Uint8Array, target: Buffer, offset: number): void {
   target.write(hash('sha256', bytes, 'binary'), offset, DIGEST_BYTES, 'latin1')
 }

@@ -24,7 +24,8 @@ import { crc32, crc32Part } from '../../core/crc32.js'
 import { ReplogError } from '../../core/errors.js'
 import { FRAME_PAYLOAD_BYTES_MAX } from '../../core/limits.js'
 import { DIGEST_BYTES, type Epoch, type Lsn } from '../../core/position.js'
-import { writeDigest } from './digest.js'
+import { writeU64LE } from '../../core/u64.js'
+import { digestTail } from './digest.js'
 
 export const FRAME_HEADER_BYTES = 44
 export const FRAME_VERSION = 1
@@ -71,14 +72,14 @@ export function sealFrame(frame: Buffer, fields: FrameFields, previousDigest: Ui
   assert(length > 0 && length <= FRAME_PAYLOAD_BYTES_MAX, 'a payload is bounded')
   assert(previousDigest.length === DIGEST_BYTES, 'a digest has its length')
   frame.set(previousDigest, DIGEST_OFFSET)
-  writeDigest(frame.subarray(DIGEST_OFFSET), frame, DIGEST_OFFSET)
+  digestTail(frame, DIGEST_OFFSET)
   frame.writeUInt16LE(MAGIC, MAGIC_OFFSET)
   frame[VERSION_OFFSET] = FRAME_VERSION
   frame[FLAGS_OFFSET] = fields.lastSegment ? LAST_SEGMENT_FLAG : 0
   frame.writeUInt32LE(length, LENGTH_OFFSET)
   frame.writeUInt32LE(0, CHECKSUM_OFFSET)
   frame.writeUInt32LE(fields.epoch, EPOCH_OFFSET)
-  frame.writeBigUInt64LE(fields.lsn, LSN_OFFSET)
+  writeU64LE(frame, fields.lsn, LSN_OFFSET)
   frame.writeUInt32LE(fields.segment, SEGMENT_OFFSET)
   frame.writeUInt32LE(crc32(frame), CHECKSUM_OFFSET)
   return frame.subarray(DIGEST_OFFSET, FRAME_HEADER_BYTES)

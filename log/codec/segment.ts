@@ -26,6 +26,9 @@ export function cutSegments(
   firstBytes: number,
   targetBytes: number,
 ): Piece[][] {
+  const whole = soleRows(statements, headBytes + firstBytes, targetBytes)
+  if (whole !== undefined) return [[whole]]
+
   let segment: Piece[] = []
   let used = headBytes + firstBytes
   const segments = [segment]
@@ -68,4 +71,17 @@ export function cutSegments(
     segment.push({ changes: statement, from, to: rows.length, bodyBytes })
   }
   return segments
+}
+
+/** The changes of the most usual transaction, which has one statement on rows and needs no cut. */
+function soleRows(statements: readonly Statement[], headBytes: number, targetBytes: number): Piece | undefined {
+  const changes = statements[0]
+  if (statements.length !== 1 || changes === undefined || !isRowChanges(changes)) return undefined
+  const { kind, rows } = changes
+  let bodyBytes = tableFieldsSize(changes)
+  for (let row = 0; row < rows.length; row++) {
+    bodyBytes += 1 + delimitedSize(rowChangeSize(kind, rows[row]!))
+    if (headBytes + PIECE_HEAD_BYTES_MAX + bodyBytes > targetBytes) return undefined
+  }
+  return { changes, from: 0, to: rows.length, bodyBytes }
 }

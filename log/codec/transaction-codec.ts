@@ -20,7 +20,7 @@ import { SERVER_ID_BYTES } from './definition-statement-codec.js'
 import type { Statement, Transaction } from './message.js'
 import { isCounted, isInt64, isUint32 } from './ranges.js'
 import { cutSegments } from './segment.js'
-import { readStatement, statementSize, writeStatement } from './statement-codec.js'
+import { readStatement, statementSize, writeStatement, type Piece } from './statement-codec.js'
 import { readStringEntry, stringMapSize, writeStringMap, type StringEntry } from './string-map.js'
 import {
   delimitedSize,
@@ -78,9 +78,7 @@ export function encodeTransaction(
     segmentBytesTarget,
   )
   const last = segments.length - 1
-  const buffers: Buffer[] = []
-  for (let segment = 0; segment <= last; segment++) {
-    const pieces = segments[segment]!
+  const encode = (pieces: readonly Piece[], segment: number): Buffer => {
     let bytes = headroomBytes + headBytes
     if (segment > 0) bytes += 1 + varintSize(segment)
     if (segment === last) bytes += 2
@@ -97,9 +95,9 @@ export function encodeTransaction(
       offset = writeRepetition(buffer, offset, transaction)
     }
     assert(offset === bytes, 'the sizes foretell what is written')
-    buffers.push(buffer)
+    return buffer
   }
-  return buffers
+  return last === 0 ? [encode(segments[0]!, 0)] : segments.map(encode)
 }
 
 function assertHead(transaction: Transaction): void {
@@ -258,9 +256,7 @@ export function headSays(
  */
 export function decodeTransaction(payloads: readonly Uint8Array[]): Transaction {
   assert(payloads.length > 0, 'a transaction has at least one segment')
-  const statements: Statement[] = []
-  const annotations: StringEntry[] = []
-  const repetition: Repetition = { idempotencyKey: '', outcome: undefined }
+  const body = new Body()
   let first: Head | undefined
   let originServerId: Uint8Array | undefined
   try {
@@ -276,29 +272,31 @@ export function decodeTransaction(payloads: readonly Uint8Array[]): Transaction 
       if (segment > 0 && (!sameTransaction(head, first) || Buffer.compare(origin, originServerId) !== 0)) {
         throw reader.corrupt(`segment ${segment} belongs to another transaction`)
       }
-      readBody(segment, statements, annotations, repetition)
+      readBody(segment, body)
     }
   } finally {
     reader.release()
   }
   assert(first !== undefined && originServerId !== undefined)
+  const { lsn, epoch, catalogId, startTimestampUs, commitTimestampUs } = first
+  const { statements, annotations, idempotencyKey, outcome } = body
+  const plain = { lsn, epoch, originServerId, catalogId, startTimestampUs, commitTimestampUs, statements }
+  // Most have nothing else, and spreading objects together costs as much as the rest.
+  if (annotations === undefined && idempotencyKey === '' && outcome === undefined) return plain
   return {
-    lsn: first.lsn,
-    epoch: first.epoch,
-    originServerId,
-    catalogId: first.catalogId,
-    startTimestampUs: first.startTimestampUs,
-    commitTimestampUs: first.commitTimestampUs,
-    statements,
-    ...(annotations.length === 0 ? {} : { annotations: Object.fromEntries(annotations) }),
-    ...(repetition.idempotencyKey === '' ? {} : { idempotencyKey: repetition.idempotencyKey }),
-    ...(repetition.outcome === undefined ? {} : { outcome: repetition.outcome }),
+    ...plain,
+    ...(annotations === undefined ? {} : { annotations: Object.fromEntries(annotations) }),
+    ...(idempotencyKey === '' ? {} : { idempotencyKey }),
+    ...(outcome === undefined ? {} : { outcome }),
   }
 }
 
-interface Repetition {
-  idempotencyKey: string
-  outcome: Uint8Array | undefined
+/** What stands behind the heads of the segments. */
+class Body {
+  readonly statements: Statement[] = []
+  annotations: StringEntry[] | undefined = undefined
+  idempotencyKey = ''
+  outcome: Uint8Array | undefined = undefined
 }
 
 function sameTransaction(one: Head, other: Head): boolean {
@@ -359,19 +357,20 @@ function readHead(): Head {
   }
 }
 
-function readBody(segment: number, statements: Statement[], annotations: StringEntry[], repetition: Repetition): void {
+function readBody(segment: number, body: Body): void {
   while (reader.more()) {
     const tag = reader.tag()
     const field = tag >>> 3
     if (tag === STATEMENT_TAG) {
-      statements.push(readStatement(reader))
+      body.statements.push(readStatement(reader))
     } else if (tag === ANNOTATION_TAG) {
       if (segment > 0) throw reader.corrupt('annotations stand in segment 0 only')
-      annotations.push(readStringEntry(reader, 'annotation'))
+      body.annotations ??= []
+      body.annotations.push(readStringEntry(reader, 'annotation'))
     } else if (tag === IDEMPOTENCY_KEY_TAG || tag === OUTCOME_TAG) {
       if (segment > 0) throw reader.corrupt('an idempotency key stands in segment 0 only')
-      if (tag === IDEMPOTENCY_KEY_TAG) repetition.idempotencyKey = reader.string()
-      else repetition.outcome = reader.bytesView()
+      if (tag === IDEMPOTENCY_KEY_TAG) body.idempotencyKey = reader.string()
+      else body.outcome = reader.bytesView()
     } else if (field <= HEAD_FIELD_MAX) {
       throw reader.corrupt('the head fields of a transaction are out of order')
     } else if (field <= TRANSACTION_FIELD_MAX) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { chainDigest, genesisDigest, writeDigest } from '../../log/codec/digest.js'
+import { chainDigest, digestTail, genesisDigest } from '../../log/codec/digest.js'
 
 /** By the book: first 16 bytes of SHA-256. */
 function cut(...parts: Uint8Array[]): Buffer {
@@ -26,12 +26,14 @@ t.test('the genesis digest is of the cluster id', async (t) => {
   t.not(genesisDigest(Buffer.alloc(16)).compare(genesisDigest(clusterId)), 0)
 })
 
-t.test('a digest may be written over what it is of', async (t) => {
-  const bytes = Buffer.alloc(100, 7)
-  const expected = cut(bytes)
-  writeDigest(bytes, bytes, 3)
-  t.equal(bytes.subarray(3, 19).toString('hex'), expected.toString('hex'))
-  t.ok(bytes.subarray(19).every((byte) => byte === 7) && bytes.subarray(0, 3).every((byte) => byte === 7))
+t.test('a digest takes the place of the previous one before a payload of any length', async (t) => {
+  for (const length of [20, 100, 1027, 1028, 5000]) {
+    const frame = Buffer.alloc(length, 7)
+    const expected = cut(frame.subarray(3))
+    digestTail(frame, 3)
+    t.equal(frame.subarray(3, 19).toString('hex'), expected.toString('hex'), `${length} bytes`)
+    t.ok(frame.subarray(19).every((byte) => byte === 7) && frame.subarray(0, 3).every((byte) => byte === 7))
+  }
 })
 
 t.test('a digest handed out does not change with the next one', async (t) => {
