@@ -55,6 +55,8 @@ export interface CatalogContext {
 /** Rough size of a one-shot transaction while it waits for a group, in bytes. */
 const ONE_SHOT_STATEMENT_BYTES = 512
 
+type ExecuteStatements = (statements: readonly StatementInput[], options: ExecuteOptions) => Promise<ExecuteResult>
+
 const NO_OPTIONS: ExecuteOptions = Object.freeze({})
 
 export class Catalog extends CatalogReader {
@@ -147,12 +149,11 @@ export class Catalog extends CatalogReader {
       const { position, results } = readDurably(this.#context, this.name, statements)
       return Promise.resolve({ lsn: position.lsn, position, replayed: false, results })
     }
-    const runOnSnapshot = (): Promise<ExecuteResult> => this.#executeOnSnapshot(statements, options)
-    if (mustSeeRows) return runOnSnapshot()
-    return this.#context.lane.runOneShot(new OneShotStatements(this.name, statements, options, runOnSnapshot))
+    if (mustSeeRows) return this.#executeOnSnapshot(statements, options)
+    return this.#context.lane.runOneShot(new OneShotStatements(this.name, statements, options, this.#executeOnSnapshot))
   }
 
-  async #executeOnSnapshot(statements: readonly StatementInput[], options: ExecuteOptions): Promise<ExecuteResult> {
+  readonly #executeOnSnapshot: ExecuteStatements = async (statements, options) => {
     const { idempotencyKey } = options
     const first = idempotencyKey === undefined ? undefined : await this.#firstOutcome(idempotencyKey)
     if (first !== undefined) return replayOf(first)
@@ -217,19 +218,19 @@ function replayOf({ position, outcome }: StoredOutcome): ExecuteResult {
 /** Statements that run in the lane, and their results. */
 class OneShotStatements implements OneShot<ExecuteResult> {
   readonly catalog: CatalogIdentifier
-  readonly runOnSnapshot: () => Promise<ExecuteResult>
+  readonly #executeOnSnapshot: ExecuteStatements
   readonly #statements: readonly StatementInput[]
   readonly #options: ExecuteOptions
-  #results: StatementResult[] = []
+  #results: readonly StatementResult[] = []
 
   constructor(
     catalog: CatalogIdentifier,
     statements: readonly StatementInput[],
     options: ExecuteOptions,
-    runOnSnapshot: () => Promise<ExecuteResult>,
+    executeOnSnapshot: ExecuteStatements,
   ) {
     this.catalog = catalog
-    this.runOnSnapshot = runOnSnapshot
+    this.#executeOnSnapshot = executeOnSnapshot
     this.#statements = statements
     this.#options = options
   }
@@ -252,11 +253,11 @@ class OneShotStatements implements OneShot<ExecuteResult> {
 
   execute(body: TransactionBody): void {
     const statements = this.#statements
-    const results: StatementResult[] = []
+    const results = new Array<StatementResult>(statements.length)
     let ordinal = 0
     try {
       for (; ordinal < statements.length; ordinal++) {
-        results.push(runPointStatement(body, statements[ordinal] as PointStatementInput))
+        results[ordinal] = runPointStatement(body, statements[ordinal] as PointStatementInput)
         if (body.resultBytes > RESULT_BYTES_MAX) {
           throw new ReplogError(
             'TOO_LARGE',
@@ -280,5 +281,9 @@ class OneShotStatements implements OneShot<ExecuteResult> {
 
   answerAgain(first: StoredOutcome): ExecuteResult {
     return replayOf(first)
+  }
+
+  runOnSnapshot(): Promise<ExecuteResult> {
+    return this.#executeOnSnapshot(this.#statements, this.#options)
   }
 }

@@ -36,7 +36,7 @@ export function readDurably(
   state.store.assertWritable()
   const { durable: position, readDurable } = state
   names.lookupCatalog(catalog, position.lsn, readDurable)
-  const results: StatementResult[] = []
+  const results = new Array<StatementResult>(statements.length)
   let bytes = 0
   let ordinal = 0
   try {
@@ -52,7 +52,7 @@ export function readDurably(
           `the statements return more than ${RESULT_BYTES_MAX} bytes; read less at once`,
         )
       }
-      results.push({ row: row === undefined ? null : table.toObject(table.rows.decode(row)) })
+      results[ordinal] = { row: row === undefined ? null : table.toObject(table.rows.decode(row)) }
     }
   } catch (error) {
     throw withStatement(error, ordinal)
