@@ -26,20 +26,26 @@ import { fillIndexes, rowsWith } from './fill-indexes.js'
 export type TableSource = (tableId: number, version: number) => CompiledTable
 
 /**
+ * @param effects empty; where one transaction follows another they are used again
  * @throws ReplogError CORRUPT when an image is missing or does not parse; DUPLICATE_KEY when a unique index cannot be
  * made, which a message from a primary never asks for
  */
-export function applyTransaction(transaction: Transaction, tables: TableSource, committed: CommittedRows): Effects {
-  const effects = new Effects()
+export function applyTransaction(
+  transaction: Transaction,
+  tables: TableSource,
+  committed: CommittedRows,
+  effects = new Effects(),
+): Effects {
   /** Versions that this very message defines; nobody else knows them yet. */
-  const own = new Map<string, CompiledTable>()
-  const find: TableSource = (tableId, version) => own.get(versionName(tableId, version)) ?? tables(tableId, version)
+  let own: Map<string, CompiledTable> | undefined
+  const find: TableSource = (tableId, version) => own?.get(versionName(tableId, version)) ?? tables(tableId, version)
   for (const statement of transaction.statements) {
     if ('rows' in statement) {
       const table = find(statement.tableId, statement.tableVersion)
       for (const change of statement.rows) applyRowChange(statement.kind, change, table, effects, committed)
       continue
     }
+    own ??= new Map()
     for (const after of definedBy(statement)) own.set(versionName(after.id, after.version), new CompiledTable(after))
     applyDefinition(statement, effects)
     if (statement.kind !== 'createIndex' && statement.kind !== 'alterTable') continue

@@ -10,38 +10,33 @@
  * - a frame that does not continue the log is not applied, nor anything behind it; (G8)
  * - rows, dictionary and log copy of a transaction are in one batch, so a crash cannot apply it twice. (G1)
  */
-import { ReplogError } from '../core/errors.js'
 import { REPLICA_BUFFER_BYTES_MAX, SCAN_PAGE_BYTES_MAX, SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
 import { type TableSource, applyTransaction, storagesToRead } from '../log/apply.js'
 import type { CommittedRows, StoredRow } from '../log/committed-rows.js'
 import { type EndedBuild, buildsEndedBy } from '../log/apply-definition.js'
 import type { BackgroundJobs } from '../log/background-jobs.js'
-import { ChainVerifier } from '../log/codec/chain-verifier.js'
-import { type Frame, readFrame } from '../log/codec/frame.js'
-import type { Transaction } from '../log/codec/message.js'
-import { decodeTransaction, peekTransaction } from '../log/codec/transaction-codec.js'
+import type { Statement, Transaction } from '../log/codec/message.js'
+import { decodeTransaction } from '../log/codec/transaction-codec.js'
+import { Effects } from '../log/effects.js'
+import type { CommitWaiter } from '../log/group.js'
 import type { LogPoint } from '../log/link/protocol.js'
 import { clusterWrites, startOf } from '../log/open-state.js'
 import type { Repetition, ReplicatedState } from '../log/replicated-state.js'
 import { keyText, prefixRange, rowPrefix } from '../store/keys.js'
-
-interface WaitingTransaction {
-  readonly frames: readonly Frame[]
-  readonly bytes: number
-}
-
-const NO_ROWS: ReadonlyMap<number, readonly StoredRow[]> = new Map()
+import { ReceivedLog, type ReceivedTransaction } from './received-log.js'
 
 export class Applier {
   readonly #state: ReplicatedState
   readonly #jobs: BackgroundJobs
   readonly #onFault: (error: unknown) => void
   readonly #tables: TableSource
-  readonly #waiting: WaitingTransaction[] = []
+  readonly #committed: CommittedRows
+  /** The same for all transactions: each is told of the failure of its group. */
+  readonly #waiter: CommitWaiter
+  /** What one transaction does; given away before the next one. */
+  readonly #effects = new Effects()
   readonly #stopListening: () => void
-  #verifier: ChainVerifier
-  #waitingBytes = 0
-  #received: LogPoint
+  #received: ReceivedLog
   #applied: LogPoint
   #faulted = false
   /** What is awaited before the first of the waiting transactions can be applied; a new object for each. */
@@ -55,9 +50,14 @@ export class Applier {
     this.#jobs = jobs
     this.#onFault = onFault
     this.#tables = (tableId, version) => state.dictionary.tableVersion(state.readNewest, tableId, version)
-    this.#verifier = new ChainVerifier(state.head)
-    this.#received = { lsn: state.durable.lsn, bytes: state.logBytes, commitUs: state.lastCommitUs }
-    this.#applied = this.#received
+    this.#committed = { read: state.readNewest, rows: () => [] }
+    this.#waiter = {
+      settle(error) {
+        if (error !== undefined) onFault(error)
+      },
+    }
+    this.#received = new ReceivedLog(state.head, pointOf(state))
+    this.#applied = this.#received.end
     const stopDurable = state.onDurable((entries) => {
       const last = entries.at(-1)!
       this.#applied = { lsn: last.lsn, bytes: state.logBytes, commitUs: last.commitTimestampUs }
@@ -73,7 +73,7 @@ export class Applier {
 
   /** The last transaction that arrived whole and verified. */
   get received(): LogPoint {
-    return this.#received
+    return this.#received.end
   }
 
   /** The last transaction that is on disk and visible; both happen in the same batch. */
@@ -83,15 +83,14 @@ export class Applier {
 
   /** True when the link should be paused until waiting transactions are applied. */
   get isFull(): boolean {
-    return this.#waitingBytes >= REPLICA_BUFFER_BYTES_MAX
+    return this.#received.waitingBytes >= REPLICA_BUFFER_BYTES_MAX
   }
 
   /** The link is lost: what was received and not yet applied is forgotten, so that the head stands still. */
   drop(): void {
     this.#faulted = true
     this.#preparing = undefined
-    this.#waiting.length = 0
-    this.#waitingBytes = 0
+    this.#received = new ReceivedLog(this.#state.head, pointOf(this.#state))
   }
 
   /**
@@ -99,11 +98,11 @@ export class Applier {
    * @param clusterId of the primary that let this replica in
    */
   restart(clusterId: Buffer): void {
-    const { head, identity, lastCommitUs } = this.#state
+    const { head, identity } = this.#state
     this.#faulted = false
     this.#joining = identity.clusterId === undefined ? clusterId : undefined
-    this.#verifier = new ChainVerifier(this.#joining === undefined ? head : startOf(clusterId))
-    this.#received = { lsn: head.lsn, bytes: this.#state.headLogBytes, commitUs: lastCommitUs }
+    const start = this.#joining === undefined ? head : startOf(clusterId)
+    this.#received = new ReceivedLog(start, pointOf(this.#state))
   }
 
   /**
@@ -111,14 +110,7 @@ export class Applier {
    * @throws ReplogError CORRUPT, LOG_GAP, DIVERGED, FENCED, UNSUPPORTED_VERSION; the frames before the bad one are kept
    */
   take(bytes: Buffer): void {
-    for (let offset = 0; offset < bytes.length;) {
-      const frame = readFrame(bytes, offset)
-      if (frame === undefined) throw new ReplogError('CORRUPT', 'a frame was cut off on its way')
-      offset += frame.bytes.length
-      const frames = this.#verifier.push(frame)
-      this.#join()
-      if (frames !== undefined) this.#received = this.#enqueue(frames)
-    }
+    this.#received.take(bytes)
     this.#applyWaiting()
   }
 
@@ -127,7 +119,7 @@ export class Applier {
     this.#stopListening()
   }
 
-  /** A frame continued the cluster's genesis, so this is the cluster; noted no later than with that frame. */
+  /** A transaction continued the cluster's genesis, so this is the cluster; noted no later than with it. */
   #join(): void {
     const clusterId = this.#joining
     if (clusterId === undefined) return
@@ -135,43 +127,30 @@ export class Applier {
     this.#state.adoptCluster(clusterId, startOf(clusterId), clusterWrites(clusterId)).catch(this.#onFault)
   }
 
-  #enqueue(frames: readonly Frame[]): LogPoint {
-    let bytes = 0
-    for (const frame of frames) bytes += frame.bytes.length
-    this.#waiting.push({ frames, bytes })
-    this.#waitingBytes += bytes
-    return {
-      lsn: frames[0]!.lsn,
-      bytes: this.#received.bytes + BigInt(bytes),
-      commitUs: peekCommitUs(frames[0]!),
-    }
-  }
-
   #applyWaiting(): void {
-    let taken = 0
+    const received = this.#received
     try {
-      while (!this.#faulted && this.#preparing === undefined && taken < this.#waiting.length && this.#state.hasRoom) {
-        const { frames, bytes } = this.#waiting[taken]!
-        const transaction = decodeTransaction(frames.map((frame) => frame.payload))
-        const storageIds = storagesToRead(transaction)
-        const builds = buildsEndedBy(transaction)
-        if (storageIds.length > 0 || builds.length > 0) {
-          this.#prepare(storageIds, builds, (rows) => {
-            this.#waiting.shift()
-            this.#waitingBytes -= bytes
-            this.#apply(frames, transaction, rows)
-          })
-          break
+      while (!this.#faulted && this.#preparing === undefined && received.waiting > 0 && this.#state.hasRoom) {
+        this.#join()
+        const next = received.next()
+        const transaction = decodeTransaction(next.payloads)
+        if (!transaction.statements.every(isOfRows)) {
+          const storageIds = storagesToRead(transaction)
+          const builds = buildsEndedBy(transaction)
+          if (storageIds.length > 0 || builds.length > 0) {
+            this.#prepare(storageIds, builds, (rows) => {
+              const { readNewest: read } = this.#state
+              this.#apply(next, transaction, { read, rows: (storageId) => rows.get(storageId) ?? [] })
+            })
+            return
+          }
         }
-        this.#apply(frames, transaction, NO_ROWS)
-        this.#waitingBytes -= bytes
-        taken++
+        this.#apply(next, transaction, this.#committed)
       }
     } catch (error) {
       this.#faulted = true
       this.#onFault(error)
     }
-    if (taken > 0) this.#waiting.splice(0, taken)
   }
 
   /**
@@ -234,36 +213,26 @@ export class Applier {
     }
   }
 
-  #apply(frames: readonly Frame[], transaction: Transaction, rows: ReadonlyMap<number, readonly StoredRow[]>): void {
-    const committed: CommittedRows = {
-      read: this.#state.readNewest,
-      rows: (storageId) => rows.get(storageId) ?? [],
-    }
-    const effects = applyTransaction(transaction, this.#tables, committed)
-    const last = frames.at(-1)!
+  #apply({ position, frames }: ReceivedTransaction, transaction: Transaction, committed: CommittedRows): void {
+    const { catalogId, commitTimestampUs } = transaction
+    const effects = this.#effects
+    effects.clear()
+    applyTransaction(transaction, this.#tables, committed, effects)
     this.#state.store.assertSpace()
-    this.#state.append(
-      {
-        position: { epoch: last.epoch, lsn: last.lsn, digest: last.digest },
-        catalogId: transaction.catalogId,
-        commitTimestampUs: transaction.commitTimestampUs,
-        frames: frames.map((frame) => frame.bytes),
-        effects,
-        repetition: repetitionOf(transaction),
-      },
-      {
-        settle: (error) => {
-          if (error !== undefined) this.#onFault(error)
-        },
-      },
-    )
+    const repetition = repetitionOf(transaction)
+    this.#state.append({ position, catalogId, commitTimestampUs, frames, effects, repetition }, this.#waiter)
   }
+}
+
+/** Where the log of a state ends. */
+function pointOf({ head, headLogBytes, lastCommitUs }: ReplicatedState): LogPoint {
+  return { lsn: head.lsn, bytes: headLogBytes, commitUs: lastCommitUs }
+}
+
+function isOfRows(statement: Statement): boolean {
+  return 'rows' in statement
 }
 
 function repetitionOf({ catalogId, idempotencyKey, outcome }: Transaction): Repetition | undefined {
   return idempotencyKey === undefined ? undefined : { catalogId, idempotencyKey, outcome }
-}
-
-function peekCommitUs(frame: Frame): bigint {
-  return peekTransaction(frame.payload).commitTimestampUs
 }

@@ -15,7 +15,6 @@ import type { DefinitionStatement, RowChange, RowChanges, Statement } from './me
 import { isCounted } from './ranges.js'
 import {
   delimitedSize,
-  readMessage,
   skipUnknown,
   varintSize,
   writeBytes,
@@ -144,18 +143,22 @@ function writeImage(buffer: Buffer, offset: number, tag: number, image: Uint8Arr
 export function readStatement(reader: WireReader): Statement {
   let statement: Statement | undefined
   let unknownField = 0
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.more()) {
+    const tag = reader.tag()
     const kind = KIND_BY_TAG.get(tag)
     if (kind === undefined) {
       unknownField = tag >>> 3
       if (KIND_FIELDS.has(unknownField)) throw wrongWireType(reader, unknownField, 'Statement')
       reader.skip(tag)
-      return
+      continue
     }
     const next = readKind(reader, kind)
     if (statement !== undefined) throw reader.corrupt('a statement is of two kinds')
     statement = next
-  })
+  }
+  reader.end = outerEnd
   if (statement !== undefined) return statement
   if (unknownField === 0) throw reader.corrupt('a statement has no kind')
   throw new ReplogError(
@@ -169,16 +172,22 @@ function readKind(reader: WireReader, kind: Statement['kind']): Statement {
   return isOfRows ? readRowChanges(reader, kind) : readDefinitionStatement(reader, kind)
 }
 
+// Loops and not `readMessage`: a replica reads as many row changes as it applies, and a closure for each costs as much as
+// the reading.
 function readRowChanges(reader: WireReader, kind: RowChanges['kind']): RowChanges {
   let tableId = 0
   let tableVersion = 0
   const rows: RowChange[] = []
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.more()) {
+    const tag = reader.tag()
     if (tag === ROW_TAG) rows.push(readRowChange(reader, kind))
     else if (tag === TABLE_ID_TAG) tableId = reader.uint32()
     else if (tag === TABLE_VERSION_TAG) tableVersion = reader.uint32()
     else skipUnknown(reader, tag, 3, 'RowChanges')
-  })
+  }
+  reader.end = outerEnd
   if (tableId === 0 || tableVersion === 0) throw reader.corrupt('row changes lack their table or its version')
   return { kind, tableId, tableVersion, rows }
 }
@@ -187,12 +196,16 @@ function readRowChange(reader: WireReader, kind: RowChanges['kind']): RowChange 
   let key: Uint8Array | undefined
   let before: Uint8Array | undefined
   let after: Uint8Array | undefined
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.more()) {
+    const tag = reader.tag()
     if (tag === AFTER_TAG) after = readImage(reader)
     else if (tag === BEFORE_TAG) before = readImage(reader)
     else if (tag === KEY_TAG) key = readImage(reader)
     else skipUnknown(reader, tag, 3, 'RowChange')
-  })
+  }
+  reader.end = outerEnd
   if (kind === 'insert') {
     if (after === undefined || before !== undefined) throw reader.corrupt('an insert has not the row after it alone')
     return key === undefined ? { after } : { key, after }
