@@ -26,14 +26,15 @@ interface Undo {
 }
 
 export class DeferredUpdates {
-  readonly #entries = new Map<string, Entry>()
+  /** Made with the first one: most transactions leave nothing to the lane. */
+  #entries: Map<string, Entry> | undefined
   readonly #undo: Undo[] = []
   #count = 0
   #bytes = 0
 
   /** Rows with additions. */
   get size(): number {
-    return this.#entries.size
+    return this.#entries?.size ?? 0
   }
 
   get count(): number {
@@ -46,20 +47,21 @@ export class DeferredUpdates {
   }
 
   get(text: string): DeferredUpdate | undefined {
-    return this.#entries.size === 0 ? undefined : this.#entries.get(text)
+    return this.#entries?.get(text)
   }
 
   /** Keys of the rows, as text. */
   texts(): Iterable<string> {
-    return this.#entries.keys()
+    return this.#entries?.keys() ?? []
   }
 
   /** The rows of a table; the list stays as it is when entries are removed meanwhile. */
   ofTable(tableId: number): [text: string, update: DeferredUpdate][] {
-    return [...this.#entries].filter(([, { table }]) => table.id === tableId)
+    return [...(this.#entries ?? [])].filter(([, { table }]) => table.id === tableId)
   }
 
   add(text: string, table: CompiledTable, key: Buffer, assignments: Assignments): void {
+    this.#entries ??= new Map()
     const entry = this.#entries.get(text)
     this.#undo.push({ text, entry, assignments: entry?.assignments.length ?? 0 })
     if (entry === undefined) this.#entries.set(text, { table, key, assignments: [assignments] })
@@ -69,17 +71,17 @@ export class DeferredUpdates {
   }
 
   delete(text: string): void {
-    const entry = this.#entries.get(text)
+    const entry = this.#entries?.get(text)
     if (entry === undefined) return
     this.#undo.push({ text, entry, assignments: entry.assignments.length })
-    this.#entries.delete(text)
+    this.#entries?.delete(text)
     this.#forget(entry.assignments)
   }
 
   /** Everything, which is no longer here afterwards; for the lane, which undoes nothing. */
   take(): [text: string, update: DeferredUpdate][] {
-    const all = [...this.#entries]
-    this.#entries.clear()
+    const all = [...(this.#entries ?? [])]
+    this.#entries = undefined
     this.#undo.length = 0
     this.#count = 0
     this.#bytes = 0
@@ -92,6 +94,7 @@ export class DeferredUpdates {
 
   undoTo(mark: number): void {
     while (this.#undo.length > mark) {
+      this.#entries ??= new Map()
       const { text, entry, assignments } = this.#undo.pop()!
       const present = this.#entries.get(text)
       if (present !== undefined) this.#forget(present.assignments)

@@ -19,7 +19,7 @@ export class ReadSet {
   /** Dictionary keys of the tables used. */
   readonly #definitions = new Set<string>()
   /** Keys whose existence a constraint rests on; their values may change. */
-  readonly #existing = new Set<string>()
+  #existing: Set<string> | undefined
   /** Ranges whose content a constraint or a definition rests on, under every isolation. */
   readonly #requiredRanges: TextRange[] = []
 
@@ -43,6 +43,7 @@ export class ReadSet {
 
   /** A key that exists and must still exist at the commit, whatever its value is then. */
   noteExisting(text: string): void {
+    this.#existing ??= new Set()
     this.#existing.add(text)
     if (this.#existing.size > TRANSACTION_READS_MAX) throw tooManyReads()
   }
@@ -90,7 +91,7 @@ export class ReadSet {
 
   #validateConstraints(versions: RecentVersions): void {
     const snapshot = this.#snapshot
-    for (const text of this.#existing) {
+    for (const text of this.#existing ?? []) {
       if (versions.changedSince(text, snapshot) && versions.newest(text)?.value === undefined) throw conflict()
     }
     for (const range of this.#requiredRanges) {

@@ -97,16 +97,15 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   readonly #base: SnapshotView
   readonly #body: TransactionBody
   readonly #staged: Holding
-  readonly #view: TransactionView
-  /** Like `#view`, for constraints and definitions: what it passes must be the same under every isolation. */
-  readonly #requiredView: TransactionView
-  readonly #changes: TableChanges
-  readonly #savepoints: Savepoints
+  #madeView: TransactionView | undefined
+  #madeRequiredView: TransactionView | undefined
+  #madeChanges: TableChanges | undefined
+  #madeSavepoints: Savepoints | undefined
   readonly #turns = new StatementTurns()
   readonly #annotations: Annotations | undefined
-  readonly #cursors = new Set<Cursor>()
+  #cursors: Set<Cursor> | undefined
   /** Resolves when the last lock request so far has ended, one way or the other. */
-  #lastLockRequest: Promise<void> = Promise.resolve()
+  #lastLockRequest: Promise<void> | undefined
   #lockRequests = 0
   #snapshot: Snapshot
   /** Where the log stood at the snapshot. */
@@ -162,18 +161,30 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
       state.versions.close(this.#snapshot)
       throw error
     }
-    this.#savepoints = new Savepoints(this.#body)
-    const noteRange = reads.noteRange.bind(reads)
-    this.#view = new TransactionView(base, this.#body, noteRange, () => {
+  }
+
+  // What few transactions need is made when they ask for it: most of them insert or update a row and commit.
+
+  get #view(): TransactionView {
+    this.#madeView ??= new TransactionView(this.#base, this.#body, this.#reads.noteRange.bind(this.#reads), () => {
       this.#requireOpen()
     })
-    const noteRequired = reads.noteRequiredRange.bind(reads)
-    this.#requiredView = new TransactionView(base, this.#body, noteRequired, () => {
+    return this.#madeView
+  }
+
+  /** Like `#view`, for constraints and definitions: what it passes must be the same under every isolation. */
+  get #requiredView(): TransactionView {
+    const reads = this.#reads
+    this.#madeRequiredView ??= new TransactionView(this.#base, this.#body, reads.noteRequiredRange.bind(reads), () => {
       if (this.#status !== 'committing') this.#requireOpen()
     })
-    this.#changes = new TableChanges({
-      state,
-      quotas: context.quotas,
+    return this.#madeRequiredView
+  }
+
+  get #changes(): TableChanges {
+    this.#madeChanges ??= new TableChanges({
+      state: this.#context.state,
+      quotas: this.#context.quotas,
       body: this.#body,
       view: this.#requiredView,
       requireOpen: () => {
@@ -181,6 +192,12 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
       },
       lock: (table) => this.#lockTable(table),
     })
+    return this.#madeChanges
+  }
+
+  get #savepoints(): Savepoints {
+    this.#madeSavepoints ??= new Savepoints(this.#body)
+    return this.#madeSavepoints
   }
 
   get catalog(): CatalogIdentifier {
@@ -353,10 +370,11 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
           this.#body.materializeDeferred(compiled)
           return { table: compiled, view: this.#view }
         },
-        onClose: (closed) => this.#cursors.delete(closed),
+        onClose: (closed) => this.#cursors?.delete(closed),
       },
       options,
     )
+    this.#cursors ??= new Set()
     this.#cursors.add(cursor)
     return cursor
   }
@@ -505,7 +523,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
 
   #end(event: TransactionEvent): void {
     this.#move(event)
-    for (const cursor of this.#cursors) cursor.close()
+    for (const cursor of this.#cursors ?? []) cursor.close()
     this.#context.state.versions.close(this.#snapshot)
     this.#context.locks.release(this)
     this.#staged.release()
