@@ -10,6 +10,7 @@ import { encodeAnswer } from '../../log/codec/session/encode-answer.js'
 import type { SessionRequest, SessionResult } from '../../log/codec/session/messages.js'
 import type { Form } from '../../tools/bench/blades/blades-set.js'
 import { LoadClient } from '../../tools/bench/blades/load-client.js'
+import { SessionWire } from '../../tools/bench/blades/session-wire.js'
 import { Tally } from '../../tools/bench/blades/tally.js'
 
 const COMMITTED = { lsn: 7n, position: '1.7.00', replayed: false }
@@ -50,7 +51,7 @@ function clientOf(form: Form, users = 1): { socket: TestSocket; client: LoadClie
   const tally = new Tally()
   const outcome: string[] = []
   const client = new LoadClient(
-    socket,
+    (events) => new SessionWire(socket, events),
     { first: 1, last: users },
     {
       form,

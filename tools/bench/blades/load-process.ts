@@ -1,19 +1,18 @@
-/**
- * The program of a load process: opens its connections when told to, runs its clients when told to, and tells what they
- * counted. It ends with the benchmark that started it, however that ends.
- */
+/** The program of a load process of rotating blades. */
 import { setMaxListeners } from 'node:events'
-import { type ReplogError, isReplogError } from '../../../core/errors.js'
+import type { ReplogError } from '../../../core/errors.js'
 import { openSocket } from '../../client/open-socket.js'
+import { openAll, serveLoad } from '../load/load-program.js'
+import { peerClientOf } from '../peers/client-of.js'
 import { userIdsOf } from './blades-set.js'
 import { LoadClient } from './load-client.js'
-import type { FromLoad, LoadShare, ToLoad } from './load-messages.js'
+import type { LoadPartResult, LoadShare } from './load-share.js'
+import { PeerWire, prepareSet } from './peer-wire.js'
+import { SessionWire } from './session-wire.js'
 import { Tally } from './tally.js'
+import type { Wire, WireEvents } from './wire.js'
 
-/** Connections that are being made at the same time: fewer than a listening socket queues. */
-const CONNECTING_MAX = 64
 const CONNECT_TIMEOUT_MS = 60_000
-const PROGRESS_MS = 200
 /** How often clients look for an answer that is overdue, as a part of the time that it may take. */
 const SWEEPS_PER_TIMEOUT = 20
 
@@ -22,86 +21,81 @@ let clients: readonly LoadClient[] = []
 let sweepMs = 0
 let running = 0
 let lastRunMs = 0
-let cpuBefore = process.cpuUsage()
-
-process.on('message', (message: ToLoad) => {
-  if (message.type === 'connect') {
-    connect(message.share).catch((error: unknown) => {
-      if (!isReplogError(error)) throw error
-      failed(error)
-    })
-  } else {
-    go()
-  }
+let onOver: () => void = () => undefined
+let onFailed: (error: ReplogError) => void
+/** Rejected by whatever cannot be part of the benchmark, whenever that is. */
+const failed = new Promise<never>((_, reject) => {
+  onFailed = reject
 })
-process.on('disconnect', () => {
-  process.exit(1)
-})
-tell({ type: 'ready' })
+failed.catch(() => undefined)
 
-async function connect(share: LoadShare): Promise<void> {
-  const { firstClient, clients: count, clientsTotal, runsTotal, form, timeoutMs, url } = share
-  const never = new AbortController().signal
-  // One for each connection that is being made.
-  setMaxListeners(CONNECTING_MAX, never)
-  const opened: LoadClient[] = []
-  let next = 0
+serveLoad<LoadShare, LoadPartResult>({
+  connect: (share, onConnected) => Promise.race([connect(share, onConnected), failed]),
+  run: () => Promise.race([run(), failed]),
+  progress: () => tally.runs,
+})
+
+type OpenWire = (events: WireEvents) => Wire
+
+async function connect(share: LoadShare, onConnected: (connections: number) => void): Promise<void> {
+  const { firstClient, clients: count, clientsTotal, runsTotal, form, timeoutMs } = share
   const context = {
-    form,
-    timeoutMs,
-    tally,
+    ...{ form, timeoutMs, tally },
     onRun: (nowMs: number) => {
       lastRunMs = nowMs
     },
     onDone: () => {
-      if (--running === 0) done()
+      if (--running === 0) onOver()
     },
-    onFailed: failed,
+    onFailed: (error: ReplogError) => {
+      onFailed(error)
+    },
   }
-  const worker = async (): Promise<void> => {
-    while (next < count) {
-      const at = next++
-      opened[at] = await openSocket({ url, headers: {}, connectTimeoutMs: CONNECT_TIMEOUT_MS }, never, (socket) => {
-        return new LoadClient(socket, userIdsOf(firstClient + at, clientsTotal, runsTotal), context)
-      })
-      if (at % CONNECTING_MAX === 0) tell({ type: 'connected', connections: at })
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(CONNECTING_MAX, count) }, worker))
-  clients = opened
+  const open = await opener(share)
+  clients = await openAll(
+    count,
+    (at) => open((openWire) => new LoadClient(openWire, userIdsOf(firstClient + at, clientsTotal, runsTotal), context)),
+    onConnected,
+  )
   sweepMs = Math.max(10, timeoutMs / SWEEPS_PER_TIMEOUT)
-  tell({ type: 'connected', connections: count })
 }
 
-function go(): void {
-  cpuBefore = process.cpuUsage()
+/** How a connection is opened; the client is made before anything can arrive on it. */
+async function opener({
+  target,
+  form,
+}: LoadShare): Promise<(use: (openWire: OpenWire) => LoadClient) => Promise<LoadClient>> {
+  if (target.kind === 'replog') {
+    const never = new AbortController().signal
+    // One for each connection that is being made.
+    setMaxListeners(0, never)
+    const options = { url: target.url, headers: {}, connectTimeoutMs: CONNECT_TIMEOUT_MS }
+    return (use) => openSocket(options, never, (socket) => use((events) => new SessionWire(socket, events)))
+  }
+  const { address } = target
+  const library = await peerClientOf(address.name)
+  return async (use) => {
+    const connection = await library.connect(address, onFailed)
+    const statements = await prepareSet(connection, address.name, form)
+    return use((events) => new PeerWire(connection, address.name, statements, events))
+  }
+}
+
+async function run(): Promise<LoadPartResult> {
+  const cpuBefore = process.cpuUsage()
   running = clients.length
-  setInterval(() => {
-    tell({ type: 'progress', runs: tally.runs })
-  }, PROGRESS_MS)
-  setInterval(() => {
+  const sweeper = setInterval(() => {
     const nowMs = performance.now()
     for (const client of clients) client.sweep(nowMs)
   }, sweepMs)
-  for (const client of clients) client.start()
-}
-
-function done(): void {
+  await new Promise<void>((resolve) => {
+    onOver = resolve
+    for (const client of clients) client.start()
+  })
+  clearInterval(sweeper)
   const sinceLastRunNs = BigInt(Math.round((performance.now() - lastRunMs) * 1e6))
   const { user, system } = process.cpuUsage(cpuBefore)
-  tell({
-    type: 'done',
-    tally: tally.state,
-    lastCommitNs: process.hrtime.bigint() - sinceLastRunNs,
-    cpuSeconds: (user + system) / 1e6,
-  })
+  const lastCommitNs = process.hrtime.bigint() - sinceLastRunNs
   for (const client of clients) client.close()
-}
-
-function failed({ code, message }: ReplogError): void {
-  tell({ type: 'failed', code, message })
-}
-
-function tell(message: FromLoad): void {
-  process.send!(message)
+  return { tally: tally.state, lastCommitNs, cpuSeconds: (user + system) / 1e6 }
 }

@@ -1,5 +1,5 @@
 /**
- * Rotating blades with one number of clients:
+ * Rotating blades with one number of clients on replog:
  *
  *   two new servers, both tables made and replicated
  *   every client connects
@@ -61,7 +61,7 @@ export async function measurePoint(options: PointOptions): Promise<PointReport> 
 async function measure(pair: ServerPair, options: PointOptions, signal: AbortSignal): Promise<PointReport> {
   const { clients, runs, form, loadProcesses, timeoutMs, onPhase } = options
   const load = await Load.connect({
-    url: pair.sessionUrl(DEFAULT_CATALOG_NAME),
+    target: { kind: 'replog', url: pair.sessionUrl(DEFAULT_CATALOG_NAME) },
     clients,
     runs,
     form,
@@ -97,7 +97,7 @@ async function measure(pair: ServerPair, options: PointOptions, signal: AbortSig
       queries: tally.summaries(),
       delay,
       syncs: syncReport(before, after, runs),
-      cpu: cpuReport(before, after, cpuSeconds, { seconds, processors }),
+      cpu: cpuReport(before, after, cpuSeconds, { seconds, processors, loadProcesses }),
       final,
       problems: problemsOf(final, runs),
     }

@@ -1,14 +1,9 @@
 /** Which plots a report of rotating blades has: throughput and times by the number of clients, the delay over time. */
 import { type Point, type Series, linePlot } from '../plot.js'
+import type { NamedPlot } from '../report-page.js'
 import type { DelaySample } from './delay-samples.js'
 import type { BladesReport, PointReport } from './report.js'
 import type { Query } from './tally.js'
-
-export interface NamedPlot {
-  /** Good for a file name and for the id of an element. */
-  readonly name: string
-  readonly svg: string
-}
 
 /** Okabe and Ito's palette, which colour-blind readers can tell apart. */
 const COLORS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#6e7781'] as const
@@ -17,7 +12,7 @@ const DASH = '5 4'
 const POINTS_MAX = 400
 const QUERIES: readonly Query[] = ['fans', 'isFan', 'transaction']
 
-export function plotsOf({ points, settings }: BladesReport): NamedPlot[] {
+export function plotsOf({ points, peers, settings }: BladesReport): NamedPlot[] {
   const clients = { label: 'clients', scale: 'log', ticks: settings.clients } as const
   return [
     {
@@ -25,8 +20,17 @@ export function plotsOf({ points, settings }: BladesReport): NamedPlot[] {
       svg: linePlot({
         title: 'Rotating blades: throughput, until the replica has applied everything',
         x: clients,
-        y: { label: 'runs / s', scale: 'linear', atLeast: 0 },
-        series: [{ name: 'replog', color: COLORS[0], points: byClients(points, (point) => point.runsPerSecond) }],
+        // Beside peers, which are of another magnitude, a linear axis would show one of the two.
+        y:
+          peers.length === 0 ? { label: 'runs / s', scale: 'linear', atLeast: 0 } : { label: 'runs / s', scale: 'log' },
+        series: [
+          { name: 'replog', color: COLORS[0], points: byClients(points, (point) => point.runsPerSecond) },
+          ...peers.map((peer, at) => ({
+            name: peer.replicaSettings === null ? `${peer.name}, no replica` : peer.name,
+            color: COLORS[at + 1]!,
+            points: byClients(peer.points, (point) => point.runsPerSecond),
+          })),
+        ],
       }),
     },
     {
@@ -88,6 +92,9 @@ export function highest(points: readonly Point[], countMax = POINTS_MAX): Point[
   return kept
 }
 
-function byClients(points: readonly PointReport[], valueOf: (point: PointReport) => number): Series['points'] {
+function byClients<Measured extends { readonly clients: number }>(
+  points: readonly Measured[],
+  valueOf: (point: Measured) => number,
+): Series['points'] {
   return points.map((point) => ({ x: point.clients, y: valueOf(point) })).sort((left, right) => left.x - right.x)
 }

@@ -28,6 +28,8 @@ export interface CpuReport {
   readonly replicaSeconds: number
   /** Of all load processes. */
   readonly loadSeconds: number
+  /** Of one processor, that a load process used on the average: near 1, the load itself is the limit. */
+  readonly loadShare: number
   /** All of these over the time of all processors: well below 1, others used the machine, or the device was waited for. */
   readonly shareOfMachine: number
 }
@@ -44,12 +46,18 @@ export function syncReport(before: PairUsage, after: PairUsage, runs: number): S
   return { primary, replica, primaryPerRun: rounded(primary / runs, 4) }
 }
 
-/** @param seconds between `before` and `after`, on a machine of so many `processors` */
+export interface MachineTime {
+  /** Between the two usages. */
+  readonly seconds: number
+  readonly processors: number
+  readonly loadProcesses: number
+}
+
 export function cpuReport(
   before: PairUsage,
   after: PairUsage,
   loadSeconds: number,
-  { seconds, processors }: { readonly seconds: number; readonly processors: number },
+  { seconds, processors, loadProcesses }: MachineTime,
 ): CpuReport {
   const primary = after.primary.cpuSeconds - before.primary.cpuSeconds
   const replica = after.replica.cpuSeconds - before.replica.cpuSeconds
@@ -57,6 +65,7 @@ export function cpuReport(
     primarySeconds: rounded(primary, 3),
     replicaSeconds: rounded(replica, 3),
     loadSeconds: rounded(loadSeconds, 3),
+    loadShare: rounded(loadSeconds / (seconds * loadProcesses), 3),
     shareOfMachine: rounded((primary + replica + loadSeconds) / (seconds * processors), 3),
   }
 }

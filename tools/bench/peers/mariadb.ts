@@ -53,14 +53,19 @@ export const MARIADB: PeerKind = {
   },
 }
 
-/** @throws ReplogError NOT_FOUND when it is not installed, CLOSED when it does not start; the signal's reason */
-export async function startMariadb(options: PeerOptions, searchPath?: string): Promise<Peer> {
-  const { directory, withReplica, signal } = options
+/** @throws ReplogError NOT_FOUND when one is not installed */
+export function mariadbPrograms(searchPath?: string): Readonly<Record<'server' | 'install', string>> {
   const places = searchPath === undefined ? PLACES : { directories: [], searchPath }
-  const programs = {
+  return {
     server: findProgram(MARIADB.label, ['mariadbd', 'mysqld'], places),
     install: findProgram(MARIADB.label, ['mariadb-install-db', 'mysql_install_db'], places),
   }
+}
+
+/** @throws ReplogError NOT_FOUND when it is not installed, CLOSED when it does not start; the signal's reason */
+export async function startMariadb(options: PeerOptions): Promise<Peer> {
+  const { directory, withReplica, signal } = options
+  const programs = mariadbPrograms()
   const client = await loadMariadbClient()
   const user = serverUser('mysql')
   await makePeerDirectory(user, directory)

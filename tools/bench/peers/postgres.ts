@@ -39,12 +39,17 @@ export const POSTGRES: PeerKind = {
   },
 }
 
-/** @throws ReplogError NOT_FOUND when it is not installed, CLOSED when it does not start; the signal's reason */
-export async function startPostgres(options: PeerOptions, searchPath?: string): Promise<Peer> {
-  const { directory, withReplica, signal } = options
+/** @throws ReplogError NOT_FOUND when one is not installed */
+export function postgresPrograms(searchPath?: string): Readonly<Record<'postgres' | 'initdb' | 'copy', string>> {
   const places = searchPath === undefined ? PLACES : { directories: [], searchPath }
   const programOf = (name: string): string => findProgram(POSTGRES.label, [name], places)
-  const programs = { postgres: programOf('postgres'), initdb: programOf('initdb'), copy: programOf('pg_basebackup') }
+  return { postgres: programOf('postgres'), initdb: programOf('initdb'), copy: programOf('pg_basebackup') }
+}
+
+/** @throws ReplogError NOT_FOUND when it is not installed, CLOSED when it does not start; the signal's reason */
+export async function startPostgres(options: PeerOptions): Promise<Peer> {
+  const { directory, withReplica, signal } = options
+  const programs = postgresPrograms()
   const client = await loadPostgresClient()
   const user = serverUser('postgres')
   await makePeerDirectory(user, directory)
