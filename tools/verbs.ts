@@ -29,6 +29,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'bench apply', load: async () => (await import('./bench/apply.js')).verb },
   { name: 'bench scan', load: async () => (await import('./bench/scan.js')).verb },
   { name: 'bench open', load: async () => (await import('./bench/open.js')).verb },
+  { name: 'bench all', load: async () => (await import('./bench/all.js')).verb },
   { name: 'bench catalogs', load: async () => (await import('./bench/catalogs.js')).verb },
   { name: 'bench rotating-blades', load: async () => (await import('./bench/rotating-blades.js')).verb },
 ]

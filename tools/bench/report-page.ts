@@ -5,6 +5,7 @@
  * Invariant: every text of a caller is escaped; only what the functions below made, and SVG of `plot.ts`, is markup.
  */
 import { escaped } from './plot.js'
+import type { Story } from './story.js'
 
 export interface NamedPlot {
   /** Good for a file name and for the id of an element. */
@@ -48,6 +49,16 @@ export function reportPage({ title, parts, report }: ReportPage): string {
     '</html>',
     '',
   ].join('\n')
+}
+
+/** A story as markup, part by part. */
+export function pageStory(story: Story): string[] {
+  return story.map((part) => {
+    if ('heading' in part) return pageHeading(part.heading)
+    if ('text' in part) return pageText(part.text)
+    if ('lines' in part) return pageList(part.lines)
+    return 'table' in part ? pageTable(part.table) : pageFigure(part.plot)
+  })
 }
 
 export function pageHeading(text: string): string {

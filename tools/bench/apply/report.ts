@@ -3,8 +3,9 @@ import { alignedTable, formatCount } from '../../table-text.js'
 import type { Device } from '../fsync/device.js'
 import type { Machine } from '../machine.js'
 import { barPlot } from '../plot.js'
-import { type NamedPlot, pageFigure, pageList, pageTable, pageText, reportPage } from '../report-page.js'
+import { type NamedPlot, pageStory, reportPage } from '../report-page.js'
 import { type Spread, rounded, spreadOf } from '../samples.js'
+import type { Story } from '../story.js'
 import type { Applied, Timed } from './requests.js'
 
 /** One of what is compared. */
@@ -141,17 +142,17 @@ export function plotsOf({ commit, replica, applier }: ApplyReport): NamedPlot[] 
 /** Okabe and Ito's palette, which colour-blind readers can tell apart. */
 const COLORS = ['#0072b2', '#d55e00', '#009e73'] as const
 
-export function pageParts(report: ApplyReport): string[] {
+export function storyOf(report: ApplyReport): Story {
   return [
-    pageText(`${report.measuredAt}: ${settingsLine(report)}`),
-    ...plotsOf(report).map(pageFigure),
-    pageTable(tableOf(report)),
-    pageList(noteLines(report)),
+    { text: `${report.measuredAt}: ${settingsLine(report)}` },
+    ...plotsOf(report).map((plot) => ({ plot })),
+    { table: tableOf(report) },
+    { lines: noteLines(report) },
   ]
 }
 
 export function reportHtml(report: ApplyReport): string {
-  return reportPage({ title: 'replog bench apply', parts: pageParts(report), report })
+  return reportPage({ title: 'replog bench apply', parts: pageStory(storyOf(report)), report })
 }
 
 function rateOf({ transactions, seconds }: Timed): number {

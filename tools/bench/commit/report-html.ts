@@ -1,21 +1,22 @@
-/** The result of `bench commit` as one HTML file that needs nothing from outside. */
-import { pageFigure, pageHeading, pageList, pageTable, pageText, reportPage } from '../report-page.js'
+/** The result of `bench commit` as a story, and as one HTML file that needs nothing from outside. */
+import { pageStory, reportPage } from '../report-page.js'
+import type { Story } from '../story.js'
 import { plotsOf } from './plots.js'
 import type { CommitReport } from './report.js'
 import { noteLines, settingsLine, tablesOf } from './report-text.js'
 
 export function reportHtml(report: CommitReport): string {
-  return reportPage({ title: 'replog bench commit', parts: pageParts(report), report })
+  return reportPage({ title: 'replog bench commit', parts: pageStory(storyOf(report)), report })
 }
 
-export function pageParts(report: CommitReport): string[] {
+export function storyOf(report: CommitReport): Story {
   const { speed, bytes } = tablesOf(report)
   return [
-    pageText(`${report.measuredAt}: ${settingsLine(report)}`),
-    pageList(noteLines(report)),
-    ...plotsOf(report).map(pageFigure),
-    pageTable(speed),
-    pageHeading('Bytes'),
-    pageTable(bytes),
+    { text: `${report.measuredAt}: ${settingsLine(report)}` },
+    { lines: noteLines(report) },
+    ...plotsOf(report).map((plot) => ({ plot })),
+    { table: speed },
+    { heading: 'Bytes' },
+    { table: bytes },
   ]
 }

@@ -1,43 +1,43 @@
-/** The result of `bench fsync` as one HTML file that needs nothing from outside: plots, tables, and the JSON itself. */
-import { pageFigure, pageHeading, pageList, pageTable, pageText, reportPage } from '../report-page.js'
+/** The result of `bench fsync` as a story, and as one HTML file that needs nothing from outside. */
+import { type NamedPlot, pageStory, reportPage } from '../report-page.js'
+import type { Story, StoryPart } from '../story.js'
 import { MODES } from './modes.js'
 import { plotsOf } from './plots.js'
 import { type FsyncReport, devicesOf } from './report.js'
 import { TABLE_HEADING, cellRow, deviceLines, gainLine, proofLines } from './report-text.js'
 
 export function reportHtml(report: FsyncReport): string {
-  return reportPage({ title: 'replog bench fsync', parts: pageParts(report), report })
+  return reportPage({ title: 'replog bench fsync', parts: pageStory(storyOf(report)), report })
 }
 
-export function pageParts(report: FsyncReport): string[] {
+export function storyOf(report: FsyncReport): Story {
   const plots = plotsOf(report)
-  const drawn = new Set<string>()
-  const plotsEnding = (suffix: string): string =>
+  const told = new Set<NamedPlot>()
+  const plotsEnding = (suffix: string): StoryPart[] =>
     plots
-      .filter(({ name }) => name.endsWith(suffix) && !drawn.has(name))
+      .filter((plot) => plot.name.endsWith(suffix) && !told.has(plot))
       .map((plot) => {
-        drawn.add(plot.name)
-        return pageFigure(plot)
+        told.add(plot)
+        return { plot }
       })
-      .join('\n')
-  const sections = devicesOf(report.cells).flatMap(({ rowBytes, delayUs }) => {
+  const sections = devicesOf(report.cells).flatMap(({ rowBytes, delayUs }): StoryPart[] => {
     const here = report.cells.filter((cell) => cell.rowBytes === rowBytes && cell.delayUs === delayUs)
     const gains = report.gains.filter((gain) => gain.rowBytes === rowBytes && gain.delayUs === delayUs)
     return [
-      pageHeading(`Rows of ${rowBytes} bytes${delayUs === 0 ? '' : `, every sync ${delayUs} µs slower`}`),
-      plotsEnding(`-${rowBytes}-bytes-${delayUs}-us`),
-      pageTable([TABLE_HEADING, ...here.map(cellRow)]),
-      pageList(gains.map(gainLine)),
+      { heading: `Rows of ${rowBytes} bytes${delayUs === 0 ? '' : `, every sync ${delayUs} µs slower`}` },
+      ...plotsEnding(`-${rowBytes}-bytes-${delayUs}-us`),
+      { table: [TABLE_HEADING, ...here.map(cellRow)] },
+      { lines: gains.map(gainLine) },
     ]
   })
   return [
-    pageText(report.measuredAt),
-    pageList([...deviceLines(report), ...proofLines(report)]),
-    pageHeading('The modes'),
-    pageList(report.settings.modes.map((mode) => `${mode}: ${MODES[mode].summary}`)),
-    plotsEnding('calibration'),
+    { text: report.measuredAt },
+    { lines: [...deviceLines(report), ...proofLines(report)] },
+    { heading: 'The modes' },
+    { lines: report.settings.modes.map((mode) => `${mode}: ${MODES[mode].summary}`) },
+    ...plotsEnding('calibration'),
     ...sections,
     // What compares the sections comes after them.
-    plotsEnding(''),
+    ...plotsEnding(''),
   ]
 }

@@ -3,8 +3,9 @@ import { alignedTable, formatBytes, formatCount } from '../../table-text.js'
 import type { Device } from '../fsync/device.js'
 import type { Machine } from '../machine.js'
 import { type Axis, type Series, linePlot } from '../plot.js'
-import { type NamedPlot, pageFigure, pageList, pageTable, pageText, reportPage } from '../report-page.js'
+import { type NamedPlot, pageStory, reportPage } from '../report-page.js'
 import { type Spread, spreadOf } from '../samples.js'
+import type { Story } from '../story.js'
 import type { Grown, Opened } from './requests.js'
 
 /** Of one repetition. */
@@ -193,18 +194,18 @@ export function plotsOf({ points }: OpenReport): NamedPlot[] {
   ]
 }
 
-export function pageParts(report: OpenReport): string[] {
+export function storyOf(report: OpenReport): Story {
   const { times, ratios } = tablesOf(report)
   return [
-    pageText(`${report.measuredAt}: ${settingsLine(report)}`),
-    ...plotsOf(report).map(pageFigure),
-    pageTable(times),
-    pageText('Over the shortest log:'),
-    pageTable(ratios),
-    pageList(NOTES),
+    { text: `${report.measuredAt}: ${settingsLine(report)}` },
+    ...plotsOf(report).map((plot) => ({ plot })),
+    { table: times },
+    { text: 'Over the shortest log:' },
+    { table: ratios },
+    { lines: NOTES },
   ]
 }
 
 export function reportHtml(report: OpenReport): string {
-  return reportPage({ title: 'replog bench open', parts: pageParts(report), report })
+  return reportPage({ title: 'replog bench open', parts: pageStory(storyOf(report)), report })
 }

@@ -3,8 +3,9 @@ import { alignedTable, formatCount } from '../../table-text.js'
 import type { Device } from '../fsync/device.js'
 import type { Machine } from '../machine.js'
 import { barPlot } from '../plot.js'
-import { type NamedPlot, pageFigure, pageList, pageTable, pageText, reportPage } from '../report-page.js'
+import { type NamedPlot, pageStory, reportPage } from '../report-page.js'
 import { type Spread, spreadOf } from '../samples.js'
+import type { Story } from '../story.js'
 import type { ReadFigures, Reading } from './requests.js'
 
 export interface ScanPlace {
@@ -121,15 +122,15 @@ export function plotsOf({ series }: ScanReport): NamedPlot[] {
   ]
 }
 
-export function pageParts(report: ScanReport): string[] {
+export function storyOf(report: ScanReport): Story {
   return [
-    pageText(`${report.measuredAt}: ${settingsLine(report)}`),
-    ...plotsOf(report).map(pageFigure),
-    pageTable(tableOf(report)),
-    pageList(NOTES),
+    { text: `${report.measuredAt}: ${settingsLine(report)}` },
+    ...plotsOf(report).map((plot) => ({ plot })),
+    { table: tableOf(report) },
+    { lines: NOTES },
   ]
 }
 
 export function reportHtml(report: ScanReport): string {
-  return reportPage({ title: 'replog bench scan', parts: pageParts(report), report })
+  return reportPage({ title: 'replog bench scan', parts: pageStory(storyOf(report)), report })
 }

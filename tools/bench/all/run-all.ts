@@ -1,0 +1,85 @@
+/**
+ * Runs one benchmark after another, each as a process of its own as it is run from the command line, and gathers their
+ * results. What one leaves behind in memory does not meet the next.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { ReplogError } from '../../../core/errors.js'
+import type { Terminal } from '../../terminal.js'
+import type { AnyReport } from './kinds.js'
+
+/** One benchmark of the run. */
+export interface Part {
+  /** Of its result: letters and dashes, good for a file. */
+  readonly name: string
+  /** Behind `replog bench`. */
+  readonly args: readonly string[]
+}
+
+export interface RunAllOptions {
+  readonly parts: readonly Part[]
+  /** Where they measure. */
+  readonly directory: string
+  readonly terminal: Terminal
+  readonly signal: AbortSignal
+  readonly onPart: (name: string, done: number, of: number) => void
+}
+
+const PROGRAM = fileURLToPath(new URL('../../replog.js', import.meta.url))
+
+/** The results by the names of their parts. @throws ReplogError CLOSED (stopped), INTERNAL when a benchmark fails */
+export async function runAll(options: RunAllOptions): Promise<Record<string, AnyReport>> {
+  const { parts, directory, onPart } = options
+  const results: Record<string, AnyReport> = {}
+  for (const [at, part] of parts.entries()) {
+    onPart(part.name, at, parts.length)
+    const file = join(directory, `${part.name}.json`)
+    await runPart({ ...part, args: [...part.args, '--dir', directory, '--json', file] }, options)
+    results[part.name] = JSON.parse(await readFile(file, 'utf8')) as AnyReport
+  }
+  return results
+}
+
+async function runPart({ name, args }: Part, { terminal, signal }: RunAllOptions): Promise<void> {
+  if (signal.aborted) throw stopped()
+  // A process group of its own: Ctrl-C reaches this process, which then ends the benchmark in order.
+  const child = spawn(process.execPath, [...process.execArgv, PROGRAM, 'bench', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true,
+  })
+  const onAbort = (): void => {
+    child.kill('SIGTERM')
+  }
+  signal.addEventListener('abort', onAbort)
+  let lastLine = ''
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    lastLine = line
+    terminal.note(`[${name}] ${line}`)
+  })
+  try {
+    const code = await ended(child)
+    if (signal.aborted) throw stopped()
+    if (code !== 0) {
+      throw new ReplogError(
+        'INTERNAL',
+        `bench ${args[0]} failed (${lastLine}); run \`replog bench ${args.join(' ')}\` alone`,
+      )
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+function ended(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+}
+
+function stopped(): ReplogError {
+  return new ReplogError('CLOSED', 'the benchmark was stopped')
+}
