@@ -12,6 +12,7 @@ import { type Clock, systemClock } from '../core/clock.js'
 import { OPEN_VERIFY_FRAMES_MAX, SCAN_PAGE_BYTES_MAX } from '../core/limits.js'
 import { DIGEST_BYTES, type Epoch, LSN_ZERO, type Lsn, type Position } from '../core/position.js'
 import { openDataDirectory } from '../store/data-directory.js'
+import { DeferredVersions } from '../store/deferred-versions.js'
 import type { Engine, Entry } from '../store/engine.js'
 import { logRange, metaKey, parseLogKey } from '../store/keys.js'
 import { Store } from '../store/store.js'
@@ -74,7 +75,7 @@ async function readState(store: Store, clock: Clock, options: OpenStateOptions):
   return new ReplicatedState({
     clock,
     store,
-    versions: new RecentVersions(options.undoBytesMax === undefined ? {} : { bytesMax: options.undoBytesMax }),
+    versions: recentVersions(options),
     tail: new LogTail(),
     identity,
     position,
@@ -83,6 +84,12 @@ async function readState(store: Store, clock: Clock, options: OpenStateOptions):
     trimFloor: (oldest === LSN_ZERO ? LSN_ZERO : oldest - 1n) as Lsn,
     lastCommitUs: last === undefined ? 0n : peekTransaction(last.payload).commitTimestampUs,
   })
+}
+
+/** A primary asks for them with every statement, a replica with every read. */
+function recentVersions({ role, undoBytesMax }: OpenStateOptions): RecentVersions {
+  const options = undoBytesMax === undefined ? {} : { bytesMax: undoBytesMax }
+  return role === 'primary' ? new RecentVersions(options) : new DeferredVersions(options)
 }
 
 async function readIdentity(store: Store, options: OpenStateOptions): Promise<ServerIdentity> {

@@ -169,7 +169,7 @@ export class RecentVersions {
   }
 
   /** Remembers a transaction that the lane has ordered. Keeps the buffers of the write set, not the write set. */
-  record(lsn: Lsn, writeSet: WriteSet): void {
+  record(lsn: Lsn, writeSet: Pick<WriteSet, 'texts' | 'befores' | 'afters'>): void {
     assert(lsn > this.#newestLsn, 'V1: changes arrive in LSN order')
     this.#newestLsn = lsn
     const { texts, befores, afters } = writeSet
