@@ -26,6 +26,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'import', load: async () => (await import('./import.js')).verb },
   { name: 'bench fsync', load: async () => (await import('./bench/fsync.js')).verb },
   { name: 'bench commit', load: async () => (await import('./bench/commit.js')).verb },
+  { name: 'bench http', load: async () => (await import('./bench/http.js')).verb },
   { name: 'bench apply', load: async () => (await import('./bench/apply.js')).verb },
   { name: 'bench scan', load: async () => (await import('./bench/scan.js')).verb },
   { name: 'bench open', load: async () => (await import('./bench/open.js')).verb },

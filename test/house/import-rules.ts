@@ -37,7 +37,7 @@ const PACKAGES: Readonly<Record<string, PackageRule>> = {
   level: { places: ['store/'] },
   'classic-level': { places: ['store/'] },
   protobufjs: { places: ['log/codec/'] },
-  fastify: { places: ['log/http/'], typePlaces: ['primary/', 'replica/'] },
+  fastify: { places: ['log/http/', 'tools/bench/http/'], typePlaces: ['primary/', 'replica/'] },
   '@fastify/swagger': { places: ['log/http/'] },
   ws: { places: ['log/socket/', 'replica/', 'tools/client/'] },
   'prom-client': { places: ['core/', 'log/', 'primary/', 'replica/', 'tools/'], filesMax: 1 },
