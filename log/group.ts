@@ -4,7 +4,6 @@ import { GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX } from '../core/limits.js'
 import type { Position } from '../core/position.js'
 import type { CommitGroup } from '../store/store.js'
 import { ChangedStatistics } from './statistics.js'
-import type { TailEntry } from './tail.js'
 
 /** An object and not a function: a busy lane has thousands of them, each with what it will answer. */
 export interface CommitWaiter {
@@ -15,7 +14,10 @@ export interface CommitWaiter {
 export class Group {
   /** Filled while the batch before it is in the device; undefined while there is nothing to write. */
   batch: CommitGroup | undefined
-  readonly entries: TailEntry[] = []
+  /** How many there are, bytes of their frames, and when the last one was committed. */
+  transactions = 0
+  frameBytes = 0
+  commitTimestampUs = 0n
   readonly waiters: CommitWaiter[] = []
   readonly statistics = new ChangedStatistics()
   changesDefinitions = false
@@ -29,6 +31,6 @@ export class Group {
   }
 
   get isFull(): boolean {
-    return this.entries.length >= GROUP_TRANSACTIONS_MAX || (this.batch?.bytes ?? 0) >= GROUP_BYTES_MAX
+    return this.transactions >= GROUP_TRANSACTIONS_MAX || (this.batch?.bytes ?? 0) >= GROUP_BYTES_MAX
   }
 }

@@ -27,7 +27,7 @@ import { IDS_META, type IdCounters } from './id-counters.js'
 import { LOG_BYTES_META, encodeLogBytes } from './log-bytes.js'
 import { encodeStoredOutcome } from './stored-outcome.js'
 import { Statistics } from './statistics.js'
-import type { LogTail, TailEntry } from './tail.js'
+import type { DurableTransactions, LogTail } from './tail.js'
 
 export interface ServerIdentity {
   /** UUID shared by a primary and its replicas, 16 bytes; undefined on a replica that never met its primary. */
@@ -76,7 +76,7 @@ interface DurableWaiter extends CommitWaiter {
 const SNAPSHOT_SWEEP_MS = 1000
 
 /** Called after each durable group, in order. */
-export type DurableListener = (entries: readonly TailEntry[]) => void
+export type DurableListener = (durable: DurableTransactions) => void
 
 export class ReplicatedState {
   readonly store: Store
@@ -272,7 +272,10 @@ export class ReplicatedState {
       counters.put(IDS_META, this.#ids.encodeUsed(), undefined)
       batch.add(counters)
     }
-    group.entries.push({ lsn, frames, bytes, commitTimestampUs: transaction.commitTimestampUs })
+    this.tail.stage({ lsn, frames, bytes, commitTimestampUs: transaction.commitTimestampUs })
+    group.transactions++
+    group.frameBytes += bytes
+    group.commitTimestampUs = transaction.commitTimestampUs
     group.waiters.push(waiter)
     group.position = position
     this.#head = position
@@ -434,14 +437,15 @@ export class ReplicatedState {
     // The device is kept busy first; everything below only tells others.
     this.#flush()
     this.versions.prune(this.#durable.lsn)
-    for (const entry of group.entries) this.tail.push(entry)
+    const durable = durableTransactions(group)
+    if (durable !== undefined) this.tail.publish(durable)
     for (const waiter of group.waiters) waiter.settle(undefined)
-    if (group.entries.length > 0) this.#announce(group)
+    if (durable !== undefined) this.#announce(group, durable)
     for (const listener of this.#roomListeners) listener()
   }
 
-  #announce(group: Group): void {
-    for (const listener of this.#durableListeners) listener(group.entries)
+  #announce(group: Group, durable: DurableTransactions): void {
+    for (const listener of this.#durableListeners) listener(durable)
     if (group.changesDefinitions) for (const listener of this.#definitionListeners) listener()
     for (const waiter of this.#durableWaiters) if (waiter.lsn <= this.#durable.lsn) waiter.settle(undefined)
   }
@@ -467,6 +471,11 @@ export class ReplicatedState {
   #settleDurableWaiters(error: ReplogError): void {
     for (const waiter of this.#durableWaiters) waiter.settle(error)
   }
+}
+
+function durableTransactions(group: Group): DurableTransactions | undefined {
+  const { position, commitTimestampUs, transactions, frameBytes } = group
+  return position && { lsn: position.lsn, commitTimestampUs, transactions, bytes: frameBytes }
 }
 
 function storeFailed(cause: ReplogError): ReplogError {

@@ -1,19 +1,19 @@
 /**
  * The newest durable frames in memory, from which followers are served without reading the store.
  *
- * Frames of small transactions are copied into pages, back to back, as they go on the wire: a run of them is sent
- * without another copy, and the collector meets one buffer per page instead of several objects per transaction, of
- * which a full tail would have millions. A large transaction is kept as it is, in a page of its own.
+ * Frames of small transactions are copied into pages, back to back, as they go on the wire, when they get their place in
+ * the log: a run of them is sent without another copy, and the collector meets one buffer per page instead of several
+ * objects per transaction, of which a full tail would have millions. A large transaction is kept as it is, in a page of its own.
  *
  * Invariants:
  * - it holds a gapless run of whole transactions that ends at the durable LSN; (G3)
- * - nothing enters before its fsync returned; (G2)
+ * - nothing is shown before its fsync returned; (G2)
  * - its transactions stay within the bound, and its memory within that and a page, but the newest one is always there;
  * - bytes of a page that were handed out do not change: pages only grow.
  */
 import assert from 'node:assert/strict'
 import { LOG_TAIL_BYTES_MAX, LOG_TAIL_PAGE_BYTES } from '../core/limits.js'
-import { type Lsn, LSN_ZERO } from '../core/position.js'
+import { type Lsn, LSN_ZERO, nextLsn } from '../core/position.js'
 
 export interface TailEntry {
   readonly lsn: Lsn
@@ -21,6 +21,16 @@ export interface TailEntry {
   readonly frames: readonly Buffer[]
   readonly bytes: number
   readonly commitTimestampUs: bigint
+}
+
+/** What became durable together. */
+export interface DurableTransactions {
+  /** Of the last one. */
+  readonly lsn: Lsn
+  readonly commitTimestampUs: bigint
+  readonly transactions: number
+  /** Of their frames. */
+  readonly bytes: number
 }
 
 /** Frames back to back, from one page. */
@@ -41,6 +51,8 @@ export class LogTail {
   /** Oldest first; of the first one the transactions from `#start` on are in the tail. */
   readonly #pages: TailPage[] = []
   #start = 0
+  /** The LSN behind those that are shown. */
+  #endLsn: Lsn = LSN_ZERO
   #size = 0
   #bytes = 0
 
@@ -48,12 +60,22 @@ export class LogTail {
     this.#bytesMax = bytesMax
   }
 
-  push(entry: TailEntry): void {
+  /** Takes a transaction that has its place in the log; it is shown when that is durable. */
+  stage(entry: TailEntry): void {
     const last = this.#pages.at(-1)
     assert(last === undefined || entry.lsn === last.endLsn, 'the tail is gapless')
     if (last?.add(entry) !== true) this.#pages.push(new TailPage(entry))
-    this.#size++
-    this.#bytes += entry.bytes
+    if (this.#endLsn === LSN_ZERO) this.#endLsn = entry.lsn
+  }
+
+  /** Shows the oldest of those that are only staged: all of a group that is durable. */
+  publish({ lsn, transactions, bytes }: DurableTransactions): void {
+    const endLsn = nextLsn(lsn)
+    assert(endLsn === this.#endLsn + BigInt(transactions), 'groups are shown whole and in order')
+    assert(endLsn <= this.#pages.at(-1)!.endLsn, 'what is shown was staged')
+    this.#endLsn = endLsn
+    this.#size += transactions
+    this.#bytes += bytes
     while (this.#bytes > this.#bytesMax && this.#size > 1) this.#dropFirst()
   }
 
@@ -68,8 +90,7 @@ export class LogTail {
 
   /** The lowest LSN in memory; 0 when there is none. */
   get firstLsn(): Lsn {
-    const first = this.#pages[0]
-    return first === undefined ? LSN_ZERO : first.lsnAt(this.#start)
+    return this.#size === 0 ? LSN_ZERO : this.#pages[0]!.lsnAt(this.#start)
   }
 
   /** The entry of an LSN, if it is in memory. */
@@ -83,11 +104,11 @@ export class LogTail {
    * when the transaction is not in memory.
    */
   run(lsn: Lsn, segment: number, bytesTarget: number): TailRun | undefined {
-    return this.#pageOf(lsn)?.run(lsn, segment, bytesTarget)
+    return this.#pageOf(lsn)?.run(lsn, segment, bytesTarget, this.#endLsn)
   }
 
   #pageOf(lsn: Lsn): TailPage | undefined {
-    if (this.#size === 0 || lsn < this.firstLsn || lsn >= this.#pages.at(-1)!.endLsn) return undefined
+    if (this.#size === 0 || lsn < this.firstLsn || lsn >= this.#endLsn) return undefined
     // Whoever keeps up asks for the newest.
     let at = this.#pages.length - 1
     while (lsn < this.#pages[at]!.firstLsn) at--
@@ -158,13 +179,15 @@ class TailPage {
     return { lsn, frames, bytes: this.bytesAt(ordinal), commitTimestampUs: BigInt(this.#commitUs[ordinal]!) }
   }
 
-  run(lsn: Lsn, segment: number, bytesTarget: number): TailRun {
+  /** Up to the transaction before `endLsn`. */
+  run(lsn: Lsn, segment: number, bytesTarget: number, endLsn: Lsn): TailRun {
     const ordinal = Number(lsn - this.firstLsn)
     const first = this.#firstFrame(ordinal) + segment
     assert(first < this.#transactionEnds[ordinal]!, 'the transaction has the segment')
     const start = this.#offset(first)
     // A large transaction is sent frame by frame, since its frames do not lie back to back.
-    const framesEnd = this.#packed === undefined ? first + 1 : this.#frameEnds.length
+    const shown = Math.min(this.transactions, Number(endLsn - this.firstLsn))
+    const framesEnd = this.#packed === undefined ? first + 1 : this.#transactionEnds[shown - 1]!
     let end = first
     let passed = ordinal
     while (end < framesEnd && this.#offset(end) - start < bytesTarget) {

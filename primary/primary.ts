@@ -75,8 +75,8 @@ export class Primary {
     this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas)
     const leader = indexBuildLeader(state, this.lane, this.#clock)
     this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
-    state.onDurable((entries) => {
-      this.counters.transactions += entries.length
+    state.onDurable(({ transactions }) => {
+      this.counters.transactions += transactions
     })
     this.#cancelSweep = every(this.#clock, SWEEP_MS, () => {
       this.#sweep()

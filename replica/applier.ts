@@ -58,9 +58,8 @@ export class Applier {
     }
     this.#received = new ReceivedLog(state.head, pointOf(state))
     this.#applied = this.#received.end
-    const stopDurable = state.onDurable((entries) => {
-      const last = entries.at(-1)!
-      this.#applied = { lsn: last.lsn, bytes: state.logBytes, commitUs: last.commitTimestampUs }
+    const stopDurable = state.onDurable(({ lsn, commitTimestampUs: commitUs }) => {
+      this.#applied = { lsn, bytes: state.logBytes, commitUs }
     })
     const stopRoom = state.onRoom(() => {
       this.#applyWaiting()

@@ -19,8 +19,8 @@ const replica = await Replica.open({
   },
 })
 say('ready')
-replica.state.onDurable((entries) => {
-  say(`applied ${entries.at(-1)!.lsn}`)
+replica.state.onDurable(({ lsn }) => {
+  say(`applied ${lsn}`)
 })
 process.stdin.on('end', () => {
   void replica.close()

@@ -13,12 +13,18 @@ function entry(lsn: number, bytes: number): TailEntry {
   return { lsn: BigInt(lsn) as Lsn, frames: [Buffer.alloc(bytes, lsn)], bytes, commitTimestampUs: BigInt(lsn) }
 }
 
+/** A group of its own. */
+function push(tail: LogTail, entry: TailEntry): void {
+  tail.stage(entry)
+  tail.publish({ ...entry, transactions: 1 })
+}
+
 void t.test('it holds the newest entries within its bound, and always the newest one', (t) => {
   const tail = new LogTail(1000)
   t.equal(tail.get(1n as Lsn), undefined)
   t.equal(tail.firstLsn, 0n)
   for (let lsn = 7; lsn <= 40; lsn++) {
-    tail.push(entry(lsn, 100))
+    push(tail, entry(lsn, 100))
     const first = Math.max(7, lsn - 9)
     t.equal(tail.firstLsn, BigInt(first))
     t.equal(tail.size, lsn - first + 1)
@@ -27,12 +33,12 @@ void t.test('it holds the newest entries within its bound, and always the newest
     t.equal(tail.get(BigInt(first - 1) as Lsn), undefined)
     t.equal(tail.get(BigInt(lsn + 1) as Lsn), undefined)
   }
-  tail.push(entry(41, 5000))
+  push(tail, entry(41, 5000))
   t.equal(tail.size, 1)
   t.equal(tail.get(41n as Lsn)?.bytes, 5000)
-  tail.push(entry(42, 10))
+  push(tail, entry(42, 10))
   t.equal(tail.size, 1, 'the large one went')
-  t.throws(() => tail.push(entry(44, 10)), /gapless/)
+  t.throws(() => tail.stage(entry(44, 10)), /gapless/)
   t.end()
 })
 
@@ -54,7 +60,7 @@ void t.test(
           const handedOut: [run: Buffer, copy: Buffer][] = []
           for (const [index, each] of frames.entries()) {
             const bytes = each.reduce((sum, frame) => sum + frame.length, 0)
-            tail.push({ lsn: BigInt(index + 1) as Lsn, frames: each, bytes, commitTimestampUs: 0n })
+            push(tail, { lsn: BigInt(index + 1) as Lsn, frames: each, bytes, commitTimestampUs: 0n })
             assert.ok(tail.bytes <= LOG_TAIL_PAGE_BYTES * 3 || tail.size === 1)
             const first = Number(tail.firstLsn)
             const start = first + (seed % tail.size)
@@ -91,6 +97,22 @@ void t.test(
   },
 )
 
+void t.test('G2: what is only staged is not shown, not even behind what is', (t) => {
+  const tail = new LogTail()
+  for (let lsn = 7; lsn <= 12; lsn++) tail.stage(entry(lsn, 100))
+  t.same([tail.size, tail.bytes, tail.firstLsn], [0, 0, 0n])
+  t.equal(tail.get(7n as Lsn), undefined)
+  t.equal(tail.run(7n as Lsn, 0, 1000), undefined)
+  tail.publish({ lsn: 8n as Lsn, commitTimestampUs: 8n, transactions: 2, bytes: 200 })
+  t.same([tail.size, tail.bytes, tail.firstLsn], [2, 200, 7n])
+  t.equal(tail.get(9n as Lsn), undefined)
+  t.match(tail.run(7n as Lsn, 0, 1000), { frames: 2, transactions: 2, segmentsBehind: 0 })
+  t.throws(() => tail.publish({ lsn: 12n as Lsn, commitTimestampUs: 12n, transactions: 3, bytes: 300 }), /whole and in/)
+  tail.publish({ lsn: 12n as Lsn, commitTimestampUs: 12n, transactions: 4, bytes: 400 })
+  t.equal(tail.run(8n as Lsn, 0, 1000)?.frames, 5)
+  t.end()
+})
+
 void t.test('what has left it is not kept in memory', async (t) => {
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
@@ -99,7 +121,7 @@ void t.test('what has left it is not kept in memory', async (t) => {
   for (let lsn = 1; lsn <= 100; lsn++) {
     const pushed = entry(lsn, 1024 * 1024)
     frames.push(new WeakRef(pushed.frames[0]!))
-    tail.push(pushed)
+    push(tail, pushed)
   }
   await setImmediate()
   gc()
