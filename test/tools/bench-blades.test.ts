@@ -65,7 +65,7 @@ t.test(
     checkPoint(t, point!)
     t.same(Object.keys(point!.queries), ['fans', 'isFan', 'transaction', 'run'])
     t.match(output, /20 clients: fans = 400 on both servers, and as many rows of fan_of/)
-    t.match(output, /^clients +runs\/s +total +retries/m)
+    t.match(output, /^server +clients +runs\/s +total +retries/m)
     t.match(readFileSync(files.html, 'utf8'), /<h1>replog bench rotating-blades<\/h1>[^]*<figure id="delay"><svg/)
     t.same(readdirSync(join(directory, 'svg')).sort(), ['delay.svg', 'lag.svg', 'queries.svg', 'throughput.svg'])
     t.same(readdirSync(join(directory, 'data')), [], 'the data directories are gone')

@@ -1,4 +1,7 @@
-/** `replog bench commit`: embedded one-row transactions, beside LevelDB alone with the same keys and bytes. */
+/**
+ * `replog bench commit`: embedded one-row transactions, beside LevelDB alone with the same keys and bytes; with --remote
+ * over connections, beside peers.
+ */
 import { listOf, positiveInteger, within } from '../flags.js'
 import { ProgressBar } from '../progress-bar.js'
 import type { Verb } from '../verb.js'
@@ -8,10 +11,11 @@ import { plotsOf } from './commit/plots.js'
 import type { CommitSettings } from './commit/report.js'
 import { reportHtml } from './commit/report-html.js'
 import { reportText } from './commit/report-text.js'
+import { type RemoteFlags, addRemoteFlags, requireNoRemoteFlags, runRemote } from './commit/remote/run-remote.js'
 import { BENCH_ROW_BYTES_MAX, ROW_BYTES_MIN } from './fsync/workload.js'
 import { addProfileFlag } from './profiles.js'
 
-interface Options extends FileOptions {
+interface Options extends FileOptions, RemoteFlags {
   readonly profile: keyof typeof PROFILES
   readonly committers?: readonly number[]
   readonly transactions?: number
@@ -41,7 +45,7 @@ const COMMITTERS_MAX = 65_536
 
 export const verb: Verb<Options> = {
   name: 'bench commit',
-  summary: 'Measure embedded one-row transactions, beside LevelDB alone with the same keys and bytes',
+  summary: 'Measure one-row transactions: embedded beside LevelDB alone, or over connections beside other databases',
   configure(command) {
     addProfileFlag(command, PROFILE_NAMES, 'quick')
       .option(
@@ -52,10 +56,16 @@ export const verb: Verb<Options> = {
       .option('--transactions <n>', 'how many transactions a cell commits at most', positiveInteger)
       .option('--row-bytes <n>', 'size of a row', within(ROW_BYTES_MIN, BENCH_ROW_BYTES_MAX))
       .option('--repetitions <n>', 'how often each cell is measured, in turns', positiveInteger)
+    addRemoteFlags(command)
     addFileFlags(command)
   },
   async run(invocation) {
     const { options, terminal, untilStopped } = invocation
+    if (options.remote === true) {
+      await runRemote(invocation)
+      return
+    }
+    requireNoRemoteFlags(options)
     const preset = PROFILES[options.profile]
     const signal = untilStopped()
     const bar = new ProgressBar(terminal.stderr, undefined, 'cells')

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ReplogError, isReplogError } from '../../../core/errors.js'
 import { formatCount } from '../../table-text.js'
 import { thisMachine } from '../machine.js'
-import type { Peer, PeerDescription, PeerName, PeerUsage } from '../peers/peer.js'
+import type { Peer, PeerCpu, PeerDescription, PeerName } from '../peers/peer.js'
 import { startPeer } from '../peers/start-peer.js'
 import { rounded } from '../samples.js'
 import type { Form } from './blades-set.js'
@@ -66,7 +66,7 @@ async function measure(peer: Peer, options: PeerPointOptions, signal: AbortSigna
   const { clients, runs, form, loadProcesses, timeoutMs, onPhase } = options
   const { name } = peer.address
   if (peer.hasReplica) await peer.untilApplied(signal)
-  const before = await peer.usage()
+  const syncsBefore = await peer.syncs()
   const load = await Load.connect({
     target: { kind: 'peer', address: peer.address },
     ...{ clients, runs, form, timeoutMs, signal, processes: loadProcesses },
@@ -78,13 +78,15 @@ async function measure(peer: Peer, options: PeerPointOptions, signal: AbortSigna
     },
   })
   try {
+    const cpuBefore = await peer.cpuSeconds()
     const startNs = process.hrtime.bigint()
     const sampler = peer.hasReplica ? PositionSampler.begin(peer, options.sampleMs) : undefined
     const { tally, cpuSeconds, lastCommitNs } = await load.run()
     const appliedNs = peer.hasReplica ? await peer.untilApplied(signal) : lastCommitNs
     const replica = await sampler?.end()
+    const cpuAfter = await peer.cpuSeconds()
     await load.stop()
-    const after = await peer.usage()
+    const syncs = (await peer.syncs()) - syncsBefore
     const seconds = Number(appliedNs - startNs) / 1e9
     const final = { primary: await finalState(peer, 'primary'), replica: null as PeerFinalState | null }
     if (peer.hasReplica) final.replica = await finalState(peer, 'replica')
@@ -101,9 +103,9 @@ async function measure(peer: Peer, options: PeerPointOptions, signal: AbortSigna
       foundAfterTimeout: tally.found,
       retries: { total: Object.values(tally.retries).reduce((sum, one) => sum + one, 0), byCause: tally.retries },
       queries: tally.summaries(),
-      syncs: after.syncs - before.syncs,
-      syncsPerRun: rounded((after.syncs - before.syncs) / runs, 4),
-      cpu: cpuOf(before, after, cpuSeconds, { seconds, loadProcesses }),
+      syncs,
+      syncsPerRun: rounded(syncs / runs, 4),
+      cpu: cpuOf(cpuBefore, cpuAfter, cpuSeconds, { seconds, loadProcesses }),
       final,
       problems: problemsOfPeer(final, runs),
     }
@@ -144,15 +146,15 @@ class PositionSampler {
 }
 
 function cpuOf(
-  before: PeerUsage,
-  after: PeerUsage,
+  before: PeerCpu,
+  after: PeerCpu,
   loadSeconds: number,
   { seconds, loadProcesses }: { readonly seconds: number; readonly loadProcesses: number },
 ): PeerPointReport['cpu'] {
   const between = (from: number | null, to: number | null): number | null =>
     from === null || to === null ? null : rounded(to - from, 3)
-  const serverSeconds = between(before.cpuSeconds, after.cpuSeconds)
-  const replicaSeconds = between(before.replicaCpuSeconds, after.replicaCpuSeconds)
+  const serverSeconds = between(before.primary, after.primary)
+  const replicaSeconds = between(before.replica, after.replica)
   const { processors } = thisMachine()
   return {
     serverSeconds,

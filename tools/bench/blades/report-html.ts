@@ -1,22 +1,23 @@
-/** The result of rotating blades as one HTML file that needs nothing from outside: plots, tables, and the JSON itself. */
-import { pageFigure, pageHeading, pageList, pageTable, pageText, reportPage } from '../report-page.js'
+/** The result of rotating blades as a story, and as one HTML file that needs nothing from outside. */
+import { pageStory, reportPage } from '../report-page.js'
+import type { Story } from '../story.js'
 import { plotsOf } from './plots.js'
 import { type BladesReport, resultLines, settingsLine, tablesOf } from './report.js'
 
 export function reportHtml(report: BladesReport): string {
-  return reportPage({ title: 'replog bench rotating-blades', parts: pageParts(report), report })
+  return reportPage({ title: 'replog bench rotating-blades', parts: pageStory(storyOf(report)), report })
 }
 
-export function pageParts(report: BladesReport): string[] {
+export function storyOf(report: BladesReport): Story {
   const tables = tablesOf(report)
   return [
-    pageText(`${report.measuredAt}: ${settingsLine(report)}`),
-    pageTable(tables.points),
-    ...plotsOf(report).map(pageFigure),
-    pageHeading('Queries'),
-    pageTable(tables.queries),
-    pageHeading('What it took of the machine'),
-    pageTable(tables.usage),
-    pageList(resultLines(report)),
+    { text: `${report.measuredAt}: ${settingsLine(report)}` },
+    { table: tables.points },
+    ...plotsOf(report).map((plot) => ({ plot })),
+    { heading: 'Queries' },
+    { table: tables.queries },
+    { heading: 'What it took of the machine' },
+    { table: tables.usage },
+    { lines: resultLines(report) },
   ]
 }

@@ -70,7 +70,7 @@ export function cpuReport(
   }
 }
 
-async function serverUsage(server: HttpClient): Promise<ServerUsage> {
+export async function serverUsage(server: HttpClient): Promise<ServerUsage> {
   const { store } = await server.status()
   const found = /^process_cpu_seconds_total(?:\{[^}]*\})? (\S+)$/m.exec(await server.text('/metrics'))
   const cpuSeconds = Number(found?.[1])

@@ -35,14 +35,10 @@ export interface PeerDescription {
   readonly replicaSettings: SettingsInForce | null
 }
 
-/** Since the server's start; its replica not included. */
-export interface PeerUsage {
-  /** Of the log that makes commits durable, and of data files where the server does not tell them apart. */
-  readonly syncs: number
-  /** Null where the system does not tell. */
-  readonly cpuSeconds: number | null
-  /** Null without a replica, too. */
-  readonly replicaCpuSeconds: number | null
+/** Processor seconds since the start of each server; null where the system does not tell, or there is no replica. */
+export interface PeerCpu {
+  readonly primary: number | null
+  readonly replica: number | null
 }
 
 /** How far each server is in the log, in the same unit: transactions of MariaDB, bytes of PostgreSQL's log. */
@@ -59,8 +55,12 @@ export interface Peer {
   /** Rows of a query, every value as text. @throws ReplogError PROTOCOL */
   rows(sql: string, server?: 'primary' | 'replica'): Promise<readonly (readonly (string | null)[])[]>
   describe(): Promise<PeerDescription>
-  /** No client but this one is connected any more, so that what they counted has arrived. */
-  usage(): Promise<PeerUsage>
+  /**
+   * Of the log that makes commits durable, and of data files where the server does not tell them apart; since its start,
+   * its replica not included. Waits until no client of the load is connected: then all they caused is counted.
+   */
+  syncs(): Promise<number>
+  cpuSeconds(): Promise<PeerCpu>
   /** Only with a replica. */
   positions(): Promise<LogPositions>
   /**

@@ -7,7 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ReplogError } from '../../../core/errors.js'
 import { type PeerConnection, refusedBy } from './client.js'
-import type { LogPositions, Peer, PeerAddress, PeerDescription, PeerUsage, SettingsInForce } from './peer.js'
+import type { LogPositions, Peer, PeerAddress, PeerCpu, PeerDescription, SettingsInForce } from './peer.js'
 import type { ServerProcess } from './server-process.js'
 
 /** The questions of one kind. */
@@ -98,13 +98,16 @@ export class RunningPeer implements Peer {
     }
   }
 
-  async usage(): Promise<PeerUsage> {
-    const { kind, primary, replica } = this.#options
+  async syncs(): Promise<number> {
     await this.#untilAlone()
+    return this.#number(this.#options.kind.syncsSql)
+  }
+
+  async cpuSeconds(): Promise<PeerCpu> {
+    const { primary, replica } = this.#options
     return {
-      syncs: await this.#number(kind.syncsSql),
-      cpuSeconds: await primary.process.cpuSeconds(),
-      replicaCpuSeconds: replica === undefined ? null : await replica.process.cpuSeconds(),
+      primary: await primary.process.cpuSeconds(),
+      replica: replica === undefined ? null : await replica.process.cpuSeconds(),
     }
   }
 
