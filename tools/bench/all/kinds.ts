@@ -5,12 +5,17 @@
  * A result comes from a file; that it has the form which its `benchmark` names is taken at its word.
  */
 import { type ApplyReport, storyOf as storyOfApply } from '../apply/report.js'
-import { plotsOf as plotsOfBlades } from '../blades/plots.js'
-import { type BladesReport, resultLines, settingsLine, tablesOf } from '../blades/report.js'
+import type { BladesReport } from '../blades/report.js'
+import { storyOf as storyOfBlades } from '../blades/report-html.js'
 import type { CommitReport } from '../commit/report.js'
+import type { RemoteReport } from '../commit/remote/remote-report.js'
+import { remoteStory } from '../commit/remote/remote-text.js'
 import { storyOf as storyOfCommit } from '../commit/report-html.js'
 import type { FsyncReport } from '../fsync/report.js'
 import { storyOf as storyOfFsync } from '../fsync/report-html.js'
+import { plotsOf as plotsOfHttp } from '../http/report-html.js'
+import type { HttpReport } from '../http/report.js'
+import { noteLines, settingsLine as httpSettings, tablesOf as httpTables } from '../http/report-text.js'
 import { type OpenReport, storyOf as storyOfOpen } from '../open/report.js'
 import { type ScanReport, storyOf as storyOfScan } from '../scan/report.js'
 import type { Story } from '../story.js'
@@ -18,9 +23,11 @@ import type { Story } from '../story.js'
 export interface ReportsByKind {
   readonly fsync: FsyncReport
   readonly commit: CommitReport
+  readonly 'commit-remote': RemoteReport
   readonly apply: ApplyReport
   readonly scan: ScanReport
   readonly open: OpenReport
+  readonly http: HttpReport
   readonly 'rotating-blades': BladesReport
 }
 
@@ -31,9 +38,11 @@ type Stories = { readonly [Name in Kind]: (report: ReportsByKind[Name]) => Story
 const STORIES: Stories = {
   fsync: storyOfFsync,
   commit: storyOfCommit,
+  'commit-remote': remoteStory,
   apply: storyOfApply,
   scan: storyOfScan,
   open: storyOfOpen,
+  http: storyOfHttp,
   'rotating-blades': storyOfBlades,
 }
 
@@ -48,16 +57,13 @@ export function storyOfAny(report: AnyReport): Story | undefined {
   return benchmark in STORIES ? STORIES[benchmark as Kind](report as never) : undefined
 }
 
-function storyOfBlades(report: BladesReport): Story {
-  const tables = tablesOf(report)
+function storyOfHttp(report: HttpReport): Story {
+  const { http, echo } = httpTables(report)
   return [
-    { text: `${report.measuredAt}: ${settingsLine(report)}` },
-    { table: tables.points },
-    ...plotsOfBlades(report).map((plot) => ({ plot })),
-    { heading: 'Queries' },
-    { table: tables.queries },
-    { heading: 'What it took of the machine' },
-    { table: tables.usage },
-    { lines: resultLines(report) },
+    { text: `${report.measuredAt}: ${httpSettings(report)}` },
+    { lines: noteLines(report) },
+    ...plotsOfHttp(report).map((plot) => ({ plot })),
+    { table: http },
+    ...(report.echo.length === 0 ? [] : [{ heading: 'WebSocket echo' }, { table: echo }]),
   ]
 }
