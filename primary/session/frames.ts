@@ -5,7 +5,7 @@
  *   binary frame := Request / Answer of log/codec/session.proto
  */
 import { ReplogError, isReplogError } from '../../core/errors.js'
-import { decodeRequest, binaryRequestId } from '../../log/codec/session/decode-request.js'
+import { type RequestForm, decodeRequest, binaryRequestId } from '../../log/codec/session/decode-request.js'
 import { encodeAnswer } from '../../log/codec/session/encode-answer.js'
 import type {
   CommittedResult,
@@ -46,11 +46,15 @@ export function frameId(bytes: Buffer, isBinary: boolean): number | undefined {
 const ID_WITHIN_BYTES = 64
 const ID_IN_FRONT = /^\s*\{\s*"id"\s*:\s*(\d{1,10})\s*[,}]/
 
+/** Of the frame that is parsed. */
+const form: RequestForm = { isSound: false }
+
 function parseBinary(bytes: Buffer): ParsedFrame {
   let session = 0
   try {
-    const unchecked = decodeRequest(bytes, parseJson)
+    const unchecked = decodeRequest(bytes, parseJson, form)
     session = unchecked.session
+    if (form.isSound) return { request: unchecked as SessionRequest }
     try {
       return { request: checkRequest(unchecked) }
     } catch (error) {

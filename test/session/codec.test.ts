@@ -9,6 +9,7 @@ import { encodeAnswer } from '../../log/codec/session/encode-answer.js'
 import { encodeRequest } from '../../log/codec/session/encode-request.js'
 import type { SessionRequest } from '../../log/codec/session/messages.js'
 import type { ParseJson } from '../../log/codec/session/values.js'
+import { checkRequest } from '../../primary/session/request-schema.js'
 import { answer, protoAnswer, protoBytes, protoRequest, protoType, request } from './proto-messages.js'
 
 const parseJson = JSON.parse as ParseJson
@@ -29,6 +30,68 @@ t.test('requests: decoding gives back what was encoded, with bigints as bigints'
       assert.deepEqual(decode(encodeRequest(message)), message)
     }),
     { numRuns: 300 },
+  )
+})
+
+t.test('a request that is said to be sound passes the check of its schema', async (t) => {
+  const form = { isSound: false }
+  let sound = 0
+  const holds = (bytes: Uint8Array): void => {
+    let read
+    try {
+      read = decodeRequest(bytes, parseJson, form)
+    } catch {
+      return
+    }
+    if (!form.isSound) return
+    sound++
+    checkRequest(read)
+  }
+  fc.assert(
+    fc.property(request, fc.nat(), fc.nat(255), (message, where, flip) => {
+      const bytes = encodeRequest(message)
+      holds(bytes)
+      bytes[where % bytes.length]! ^= flip
+      holds(bytes)
+    }),
+    { numRuns: 1000 },
+  )
+  t.ok(sound > 100, `${sound} are`)
+  for (const operation of ['insert', 'update', 'delete', 'get', 'execute'] as const) {
+    holds(protoBytes('Request', { [operation]: {} }))
+    t.equal(form.isSound, true, `an empty ${operation} has the form of one`)
+  }
+  holds(protoBytes('Request', { execute: { statements: [{}] } }))
+  t.equal(form.isSound, false, 'a statement that is none')
+  holds(protoBytes('Request', { json: '{"get":{"table":1}}' }))
+  t.equal(form.isSound, false, 'JSON may hold anything')
+  holds(protoBytes('Request', { execute: { statements: [{ scan: { table: 't' } }] } }))
+  t.equal(form.isSound, false, 'a scan has numbers with bounds')
+})
+
+t.test('names that come again and again are read as what they are', async () => {
+  const name = fc.oneof(
+    fc.constantFrom('id', 'ID', 'di', 'é', 'x'.repeat(64), 'x'.repeat(65), '\u0000', ''),
+    fc.string({ maxLength: 6 }),
+    fc.string({ unit: 'grapheme', maxLength: 70 }),
+  )
+  fc.assert(
+    fc.property(fc.array(name, { minLength: 1, maxLength: 30 }), (names) => {
+      for (const table of [...names, ...names]) {
+        const key = { [`${table}.`]: 1 }
+        const message: SessionRequest = { id: 1, session: 0, name: 'get', input: { table, key } }
+        assert.deepEqual(decode(encodeRequest(message)), message)
+      }
+    }),
+    { numRuns: 300 },
+  )
+  const latin1 = protoBytes('Request', { get: { table: 'caf\u00e9' } })
+  decode(latin1)
+  // The same name in Latin-1, which is not UTF-8.
+  const broken = Buffer.from([0x32, 0x06, 0x0a, 0x04, 0x63, 0x61, 0x66, 0xe9])
+  assert.throws(
+    () => decode(broken),
+    (error) => isReplogError(error, 'CORRUPT'),
   )
 })
 

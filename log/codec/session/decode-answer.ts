@@ -5,7 +5,7 @@
  * is not known reads as one that has nothing to tell.
  */
 import { ERROR_CODES, type ErrorCode } from '../../../core/errors.js'
-import { readMessage, WireReader } from '../wire.js'
+import { WireReader } from '../wire.js'
 import type { CommittedResult, SessionAnswer, SessionError, SessionResult, TransactionNote } from './messages.js'
 import { delimited, varint } from './request-fields.js'
 import { type ParseJson, readRow, readRows } from './values.js'
@@ -42,7 +42,10 @@ export function decodeAnswer(bytes: Uint8Array, parseJson: ParseJson = JSON.pars
 
 function readResult(parseJson: ParseJson): SessionResult {
   let result: SessionResult = {}
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     switch (tag) {
       case MESSAGE[1]:
         result = readInserted()
@@ -81,7 +84,8 @@ function readResult(parseJson: ParseJson): SessionResult {
       default:
         reader.skip(tag)
     }
-  })
+  }
+  reader.end = outerEnd
   return result
 }
 
@@ -92,37 +96,50 @@ function readCount(): 0 | 1 {
 function readInserted(): SessionResult {
   let inserted = 0
   const values: bigint[] = []
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     if (tag === INTEGER[1]) inserted = reader.uint32()
     else if (tag === INTEGER[2]) values.push(reader.sint64())
     else if (tag === MESSAGE[2]) {
       // Packed: the values back to back.
-      const outerEnd = reader.end
-      reader.end = reader.delimitedEnd()
+      const packedEnd = reader.delimitedEnd()
+      const messageEnd = reader.end
+      reader.end = packedEnd
       while (reader.more()) values.push(reader.sint64())
-      reader.end = outerEnd
+      reader.end = messageEnd
     } else reader.skip(tag)
-  })
+  }
+  reader.end = outerEnd
   return values.length === 0 ? { inserted } : { inserted, autoIncrement: values }
 }
 
 function readFound(parseJson: ParseJson): SessionResult {
   let row: ReturnType<typeof readRow> | null = null
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     if (tag === MESSAGE[1]) row = readRow(reader, parseJson)
     else reader.skip(tag)
-  })
+  }
+  reader.end = outerEnd
   return { row }
 }
 
 function readPage(parseJson: ParseJson): SessionResult {
   let rows: ReturnType<typeof readRows> = []
   let done = false
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     if (tag === MESSAGE[1]) rows = readRows(reader, parseJson)
     else if (tag === INTEGER[2]) done = reader.bool()
     else reader.skip(tag)
-  })
+  }
+  reader.end = outerEnd
   return { rows, done }
 }
 
@@ -130,24 +147,33 @@ function readCommitted(): CommittedResult {
   let lsn = 0n
   let position = ''
   let replayed = false
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     if (tag === INTEGER[1]) lsn = reader.uint64()
     else if (tag === MESSAGE[2]) position = reader.string()
     else if (tag === INTEGER[3]) replayed = reader.bool()
     else reader.skip(tag)
-  })
+  }
+  reader.end = outerEnd
   return { lsn, position, replayed }
 }
 
 function readExecuted(parseJson: ParseJson): SessionResult {
   let committed: CommittedResult = { lsn: 0n, position: '', replayed: false }
   const results: SessionResult[] = []
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     if (tag === MESSAGE[1]) committed = readCommitted()
     else if (tag === MESSAGE[2]) results.push(readResult(parseJson))
     else reader.skip(tag)
-  })
-  return { ...committed, results }
+  }
+  reader.end = outerEnd
+  const { lsn, position, replayed } = committed
+  return { lsn, position, replayed, results }
 }
 
 function readError(): SessionError {
@@ -156,14 +182,18 @@ function readError(): SessionError {
   let retryable = false
   let transaction: TransactionNote = 'none'
   let details: Readonly<Record<string, unknown>> | undefined
-  readMessage(reader, (tag) => {
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     if (tag === MESSAGE[1]) code = reader.string()
     else if (tag === MESSAGE[2]) message = reader.string()
     else if (tag === INTEGER[3]) retryable = reader.bool()
     else if (tag === INTEGER[4]) transaction = TRANSACTION_STATES[reader.uint32()] ?? 'none'
     else if (tag === MESSAGE[5]) details = JSON.parse(reader.string()) as Readonly<Record<string, unknown>>
     else reader.skip(tag)
-  })
+  }
+  reader.end = outerEnd
   // A code that a newer server has and this program has not is a fault of the server to it.
   const known: ErrorCode = Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'INTERNAL'
   return { code: known, message, retryable, transaction, ...(details === undefined ? {} : { details }) }

@@ -22,12 +22,14 @@ import {
   ISOLATIONS,
   JSON_FIELD,
   type MessageName,
+  OPERATION_FIELDS,
   OPERATION_NAMES,
   SESSION_FIELD,
   delimited,
   isMessageStatement,
   varint,
 } from './request-fields.js'
+import { readName } from './names.js'
 import { type ParseJson, readRow, readRows, readValue } from './values.js'
 
 type Draft<Input> = { -readonly [Name in keyof Input]: Input[Name] }
@@ -37,6 +39,11 @@ interface NamedInput {
   readonly input: unknown
 }
 
+const INSERT_TAG = delimited(OPERATION_FIELDS.insert)
+const UPDATE_TAG = delimited(OPERATION_FIELDS.update)
+const GET_TAG = delimited(OPERATION_FIELDS.get)
+const STATEMENT_NAMES = new Map([...OPERATION_NAMES].filter(([, name]) => isMessageStatement(name)))
+
 const ID_TAG = varint(ID_FIELD)
 const SESSION_TAG = varint(SESSION_FIELD)
 const JSON_TAG = delimited(JSON_FIELD)
@@ -45,15 +52,30 @@ const JSON_TAG = delimited(JSON_FIELD)
 const MESSAGE = [0, 1, 2, 3, 4, 5, 6, 7].map(delimited)
 const INTEGER = [0, 1, 2, 3, 4, 5, 6, 7].map(varint)
 
+/** Their fields are texts, rows and lists of them, which every message of theirs gives. */
+const SOUND: ReadonlySet<string> = new Set(['insert', 'update', 'delete', 'get', 'execute'])
+
 /** An operation that does not exist: what a request without one that is known asks for. */
 const UNKNOWN: NamedInput = { name: '', input: undefined }
 
 const reader = new WireReader()
 const peek = new WireReader()
 
-/** @throws ReplogError CORRUPT when the bytes do not parse; what `parseJson` throws */
-export function decodeRequest(bytes: Uint8Array, parseJson: ParseJson): UncheckedRequest {
+/** What is known of a request by how it was made. */
+export interface RequestForm {
+  /** The request has what its schema asks for, because the messages it was read from can hold nothing else. */
+  isSound: boolean
+}
+
+let isSound = true
+
+/**
+ * @param form told of the request
+ * @throws ReplogError CORRUPT when the bytes do not parse; what `parseJson` throws
+ */
+export function decodeRequest(bytes: Uint8Array, parseJson: ParseJson, form?: RequestForm): UncheckedRequest {
   reader.reset(bytes)
+  isSound = true
   try {
     let id = 0
     let session = 0
@@ -67,6 +89,7 @@ export function decodeRequest(bytes: Uint8Array, parseJson: ParseJson): Unchecke
       else if (tag === JSON_TAG) operation = operationOf(parseJson(reader.string()))
       else reader.skip(tag)
     }
+    if (form !== undefined) form.isSound = isSound && SOUND.has(operation.name)
     return { id, session, name: operation.name, input: operation.input }
   } finally {
     reader.release()
@@ -92,6 +115,7 @@ export function binaryRequestId(bytes: Uint8Array): number | undefined {
 }
 
 function operationOf(json: unknown): NamedInput {
+  isSound = false
   if (typeof json !== 'object' || json === null) return UNKNOWN
   const [entry, ...others] = Object.entries(json)
   return entry === undefined || others.length > 0 ? UNKNOWN : { name: entry[0], input: entry[1] }
@@ -105,7 +129,7 @@ function readInput(name: MessageName, parseJson: ParseJson): unknown {
       return readUpdate(parseJson)
     case 'delete':
     case 'get':
-      return readFields<KeyRequest>({ table: '', key: {} }, (input, tag) => readKeyField(input, tag, parseJson))
+      return readKey(parseJson)
     case 'getForUpdate':
       return readFields<GetForUpdateRequest>({ table: '', key: {} }, (input, tag) => {
         if (tag !== INTEGER[3]) return readKeyField(input, tag, parseJson)
@@ -168,40 +192,67 @@ function readFields<Input>(input: Draft<Input>, read: (input: Draft<Input>, tag:
   return input
 }
 
+/** The messages of a busy server are read by loops, as in `values.ts`. */
+function readKey(parseJson: ParseJson): KeyRequest {
+  const input: Draft<KeyRequest> = { table: '', key: {} }
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
+    if (!readKeyField(input, tag, parseJson)) reader.skip(tag)
+  }
+  reader.end = outerEnd
+  return input
+}
+
 function readKeyField(input: Draft<KeyRequest>, tag: number, parseJson: ParseJson): boolean {
-  if (tag === MESSAGE[1]) input.table = reader.string()
+  if (tag === MESSAGE[1]) input.table = readName(reader)
   else if (tag === MESSAGE[2]) input.key = readRow(reader, parseJson)
   else return false
   return true
 }
 
 function readInsert(parseJson: ParseJson): InsertRequest {
-  return readFields<InsertRequest>({ table: '', rows: [] }, (input, tag) => {
-    if (tag === MESSAGE[1]) input.table = reader.string()
+  const input: Draft<InsertRequest> = { table: '', rows: [] }
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
+    if (tag === MESSAGE[1]) input.table = readName(reader)
     else if (tag === MESSAGE[2]) input.rows = readRows(reader, parseJson)
-    else return false
-    return true
-  })
+    else reader.skip(tag)
+  }
+  reader.end = outerEnd
+  return input
 }
 
 function readUpdate(parseJson: ParseJson): unknown {
   const set: Record<string, unknown> = {}
-  return readFields<KeyRequest & { set: typeof set }>({ table: '', key: {}, set }, (input, tag) => {
-    if (tag !== MESSAGE[3]) return readKeyField(input, tag, parseJson)
-    readAssignment(set, parseJson)
-    return true
-  })
+  const input: Draft<KeyRequest & { set: typeof set }> = { table: '', key: {}, set }
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
+    if (tag === MESSAGE[3]) readAssignment(set, parseJson)
+    else if (!readKeyField(input, tag, parseJson)) reader.skip(tag)
+  }
+  reader.end = outerEnd
+  return input
 }
 
 function readAssignment(set: Record<string, unknown>, parseJson: ParseJson): void {
   let column = ''
   let change: unknown
-  readMessage(reader, (tag) => {
-    if (tag === MESSAGE[1]) column = reader.string()
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
+    if (tag === MESSAGE[1]) column = readName(reader)
     else if (tag === MESSAGE[2]) change = readValue(reader, parseJson)
     else if (tag === MESSAGE[3]) change = { add: readValue(reader, parseJson) }
     else reader.skip(tag)
-  })
+  }
+  reader.end = outerEnd
   if (column === '__proto__') throw reader.corrupt('a column cannot be named __proto__')
   if (change !== undefined) set[column] = change
 }
@@ -241,20 +292,37 @@ function readIsolation(): BeginRequest['isolation'] {
 
 function readExecute(parseJson: ParseJson): unknown {
   const statements: Readonly<Record<string, unknown>>[] = []
-  return readFields<ExecuteRequest>({ statements }, (input, tag) => {
+  const input: Draft<ExecuteRequest> = { statements }
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
     if (tag === MESSAGE[1]) statements.push(readStatement(parseJson))
     else if (tag === MESSAGE[2]) input.annotations = readAnnotation(input.annotations)
     else if (tag === MESSAGE[3]) input.idempotencyKey = reader.string()
-    else return false
-    return true
-  })
+    else reader.skip(tag)
+  }
+  reader.end = outerEnd
+  // How many there may be, the schema says.
+  if (statements.length > SOUND_STATEMENTS_MAX) isSound = false
+  return input
 }
 
+/** Far fewer than a transaction may have. */
+const SOUND_STATEMENTS_MAX = 1000
+
 function readStatement(parseJson: ParseJson): Readonly<Record<string, unknown>> {
-  let statement: Readonly<Record<string, unknown>> = {}
-  readMessage(reader, (tag) => {
-    const name = OPERATION_NAMES.get(tag)
-    if (name !== undefined && isMessageStatement(name)) {
+  let statement: Readonly<Record<string, unknown>> | undefined
+  const outerEnd = reader.end
+  reader.end = reader.delimitedEnd()
+  while (reader.position < reader.end) {
+    const tag = reader.tag()
+    if (tag === INSERT_TAG) statement = { insert: readInsert(parseJson) }
+    else if (tag === UPDATE_TAG) statement = { update: readUpdate(parseJson) }
+    else if (tag === GET_TAG) statement = { get: readKey(parseJson) }
+    else if (STATEMENT_NAMES.has(tag)) {
+      const name = STATEMENT_NAMES.get(tag)!
+      isSound &&= SOUND.has(name)
       statement = { [name]: readInput(name, parseJson) }
     } else if (tag === JSON_TAG) {
       const { name: key, input } = operationOf(parseJson(reader.string()))
@@ -262,8 +330,11 @@ function readStatement(parseJson: ParseJson): Readonly<Record<string, unknown>> 
     } else {
       reader.skip(tag)
     }
-  })
-  return statement
+  }
+  reader.end = outerEnd
+  if (statement !== undefined) return statement
+  isSound = false
+  return {}
 }
 
 /** One entry of a map, added to those before it. */
