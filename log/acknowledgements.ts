@@ -1,0 +1,164 @@
+/**
+ * How far the servers that follow this one have confirmed its log, and who waits for that.
+ *
+ *   confirmed(level, n) := the highest LSN that n followers have reached at the level        0 while there are fewer
+ *
+ * Invariants:
+ * - a waiter is settled once: confirmed, or not confirmed in time; never undone, for the transaction is committed here;
+ * - those that ask for the same wait in one line, whose order is that of their LSNs and of their deadlines, so a report
+ *   or a timer looks at those that it settles and at one more;
+ * - a confirmation stays true when its follower leaves; what it has not confirmed by then it may confirm when it is back.
+ */
+import assert from 'node:assert/strict'
+import type { Clock } from '../core/clock.js'
+import { type Lsn, LSN_ZERO } from '../core/position.js'
+
+/** What a replica must have done with a transaction. `applied` is on its disk and visible to its readers. */
+export type ConfirmedLevel = (typeof CONFIRMED_LEVELS)[number]
+
+/** How safe a transaction must be before its commit is answered; `local`: durable on this server. */
+export type AckLevel = 'local' | ConfirmedLevel
+
+export const CONFIRMED_LEVELS = ['received', 'durable', 'applied'] as const
+export const ACK_LEVELS: readonly AckLevel[] = ['local', ...CONFIRMED_LEVELS]
+
+export interface Confirmation {
+  readonly level: ConfirmedLevel
+  /** By how many followers, 1 or more. */
+  readonly replicas: number
+  readonly timeoutMs: number
+}
+
+/** The LSN that a follower has reached at each level. */
+export type Reached = Readonly<Record<ConfirmedLevel, Lsn>>
+
+interface Waiter {
+  readonly lsn: Lsn
+  readonly deadlineMs: number
+  readonly settle: (isConfirmed: boolean) => void
+}
+
+/** Those that ask for the same, from `first` on. */
+interface Line {
+  readonly confirmation: Confirmation
+  waiters: Waiter[]
+  first: number
+  cancelTimer: (() => void) | undefined
+}
+
+/** The settled beginning of a line is cut off when it is longer than this, and than what is left. */
+const SETTLED_MAX = 1024
+
+export class Acknowledgements {
+  readonly #clock: Clock
+  /** By server id. */
+  readonly #followers = new Map<string, Reached>()
+  readonly #lines = new Map<string, Line>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Transactions that wait. */
+  get waiting(): number {
+    let waiting = 0
+    for (const { waiters, first } of this.#lines.values()) waiting += waiters.length - first
+    return waiting
+  }
+
+  /** The highest LSN that so many followers have reached. */
+  confirmed(level: ConfirmedLevel, replicas: number): Lsn {
+    assert(replicas >= 1, 'somebody confirms')
+    if (this.#followers.size < replicas) return LSN_ZERO
+    const reached = [...this.#followers.values()].map((follower) => follower[level])
+    return reached.sort((one, other) => (one < other ? 1 : one > other ? -1 : 0))[replicas - 1]!
+  }
+
+  /** What a follower says, also when it comes; it may have less than before when it lost what was not durable. */
+  report(serverId: string, reached: Reached): void {
+    this.#followers.set(serverId, reached)
+    for (const line of this.#lines.values()) this.#settleConfirmed(line)
+  }
+
+  /** A follower is not known any more. */
+  forget(serverId: string): void {
+    this.#followers.delete(serverId)
+  }
+
+  /** Calls back, at once or later, with whether the LSN was confirmed in time. Ask in the order of the LSNs. */
+  wait(lsn: Lsn, confirmation: Confirmation, settle: (isConfirmed: boolean) => void): void {
+    const { level, replicas, timeoutMs } = confirmation
+    if (this.confirmed(level, replicas) >= lsn) {
+      settle(true)
+      return
+    }
+    const line = this.#lineOf(confirmation)
+    const last = line.waiters.at(-1)
+    assert(last === undefined || last.lsn <= lsn, 'who asks for the same asks in the order of the log')
+    line.waiters.push({ lsn, deadlineMs: this.#clock.monotonicMs() + timeoutMs, settle })
+    if (line.cancelTimer === undefined) this.#setTimer(line)
+  }
+
+  /** Nobody confirms any more: whoever waits is told so. */
+  close(): void {
+    for (const line of this.#lines.values()) {
+      line.cancelTimer?.()
+      line.cancelTimer = undefined
+      this.#settle(line, line.waiters.length, false)
+    }
+    this.#lines.clear()
+  }
+
+  #lineOf(confirmation: Confirmation): Line {
+    const { level, replicas, timeoutMs } = confirmation
+    const name = `${level} ${replicas} ${timeoutMs}`
+    let line = this.#lines.get(name)
+    if (line === undefined) {
+      line = { confirmation, waiters: [], first: 0, cancelTimer: undefined }
+      this.#lines.set(name, line)
+    }
+    return line
+  }
+
+  #settleConfirmed(line: Line): void {
+    const { level, replicas } = line.confirmation
+    if (line.first === line.waiters.length) return
+    const confirmed = this.confirmed(level, replicas)
+    let end = line.first
+    while (end < line.waiters.length && line.waiters[end]!.lsn <= confirmed) end++
+    this.#settle(line, end, true)
+  }
+
+  /** Settles those before the ordinal `end`; a line that nobody waits in is forgotten. */
+  #settle(line: Line, end: number, isConfirmed: boolean): void {
+    const settled = line.waiters.slice(line.first, end)
+    line.first = end
+    if (end === line.waiters.length) {
+      line.waiters = []
+      line.first = 0
+    } else if (end > SETTLED_MAX && end * 2 > line.waiters.length) {
+      line.waiters = line.waiters.slice(end)
+      line.first = 0
+    }
+    for (const { settle } of settled) settle(isConfirmed)
+  }
+
+  /** One timer for a line, for its first waiter; when that one was settled before, it is set again for the next. */
+  #setTimer(line: Line): void {
+    const first = line.waiters[line.first]
+    if (first === undefined) {
+      line.cancelTimer = undefined
+      const { level, replicas, timeoutMs } = line.confirmation
+      this.#lines.delete(`${level} ${replicas} ${timeoutMs}`)
+      return
+    }
+    const delayMs = Math.max(0, first.deadlineMs - this.#clock.monotonicMs())
+    line.cancelTimer = this.#clock.after(delayMs, () => {
+      const nowMs = this.#clock.monotonicMs()
+      let end = line.first
+      while (end < line.waiters.length && line.waiters[end]!.deadlineMs <= nowMs) end++
+      this.#settle(line, end, false)
+      this.#setTimer(line)
+    })
+  }
+}
