@@ -1,13 +1,13 @@
 /**
- * Writes the pages of docs/ that are made from the code: `npm run docs`. A test compares the pages with what this makes,
- * so a code or a limit cannot change without its page.
+ * Writes the pages that are made from the code, and from the published results of benchmarks: `npm run docs`. A test
+ * compares the pages with what this makes, so a code, a limit or a measured number cannot change without its page.
  *
  * Values come from the compiled build (pass another build folder as the argument), comments from the sources.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { ROOT } from './source-tree.mjs'
+import { ROOT, exists } from './source-tree.mjs'
 
 /** Unit of a limit: the first of these that its name has. Longer names first, where one holds another. */
 const UNITS = new Map([
@@ -272,19 +272,77 @@ async function describeApi(load) {
   return api
 }
 
+const RESULTS = 'docs/benchmarks'
+const PLOTS = `${RESULTS}/plots`
+const README_BEGIN = '<!-- benchmarks: made by `npm run docs` from docs/benchmarks/*.json -->'
+const README_END = '<!-- end of benchmarks -->'
+
 /**
- * Every page that is made from the code, by its path.
+ * Whatever the docs say of speed, from the published results; and the rows of the table that lack a note.
+ * @param {(path: string) => Promise<any>} load
+ */
+export async function renderBenchmarks(load) {
+  const { publishedPages, publishedResult } = await load('tools/bench/published/pages.js')
+  const folder = join(ROOT, RESULTS)
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+  const results = names.map((name) =>
+    publishedResult(name.replace(/\.json$/, ''), readFileSync(join(folder, name), 'utf8')),
+  )
+  const { page, readme, plots, unexplained, needless } = publishedPages(
+    results,
+    readFileSync(join(folder, 'notes.md'), 'utf8'),
+  )
+  const text = readFileSync(join(ROOT, 'README.md'), 'utf8')
+  const [begin, end] = [text.indexOf(README_BEGIN), text.indexOf(README_END)]
+  if (begin < 0 || end < begin) throw new Error(`README.md lacks the lines ${README_BEGIN} and ${README_END}`)
+  return {
+    unexplained,
+    needless,
+    pages: new Map([
+      ['docs/BENCHMARKS.md', page],
+      ['README.md', `${text.slice(0, begin + README_BEGIN.length)}\n\n${readme}\n\n${text.slice(end)}`],
+      ...[...plots].map(([name, svg]) => /** @type {[string, string]} */ ([`${PLOTS}/${name}`, svg])),
+    ]),
+  }
+}
+
+/**
+ * Plots that no result has any more, by their path.
+ * @param {Map<string, string>} pages
+ */
+export function stalePlots(pages) {
+  if (!exists(join(ROOT, PLOTS))) return []
+  return readdirSync(join(ROOT, PLOTS))
+    .map((name) => `${PLOTS}/${name}`)
+    .filter((path) => !pages.has(path))
+}
+
+/**
+ * Loads compiled modules by their path in the build.
+ * @param {string} build
+ * @returns {(path: string) => Promise<any>}
+ */
+export function loaderOf(build) {
+  return (path) => import(pathToFileURL(join(build, path)).href)
+}
+
+/**
+ * Every page that is made from the code or from published results, by its path.
  * @param {string} build absolute path of the compiled build
  * @returns {Promise<Map<string, string>>}
  */
 export async function renderDocs(build) {
-  const load = async (/** @type {string} */ path) => import(pathToFileURL(join(build, path)).href)
+  const load = loaderOf(build)
   const { ERROR_CODES } = await load('core/errors.js')
   const limits = await load('core/limits.js')
   const { LIMITS } = await load('primary/limit-table.js')
   const { describeVerbs } = await load('tools/dispatch.js')
   const { METRIC_DESCRIPTIONS } = await load('log/http/metrics.js')
+  const { pages } = await renderBenchmarks(load)
   return new Map([
+    ...pages,
     ['docs/COMMANDS.md', renderCommands(await describeVerbs())],
     ['docs/HTTP.md', renderRoutes(await describeApi(load))],
     ['docs/METRICS.md', renderMetrics(METRIC_DESCRIPTIONS)],
@@ -294,7 +352,9 @@ export async function renderDocs(build) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [path, text] of await renderDocs(join(ROOT, process.argv[2] ?? 'build'))) {
+  const pages = await renderDocs(join(ROOT, process.argv[2] ?? 'build'))
+  for (const path of stalePlots(pages)) rmSync(join(ROOT, path))
+  for (const [path, text] of pages) {
     mkdirSync(dirname(join(ROOT, path)), { recursive: true })
     writeFileSync(join(ROOT, path), text)
   }

@@ -8,7 +8,7 @@ import t from 'tap'
 import { ERROR_CODES } from '../../core/errors.js'
 import * as limits from '../../core/limits.js'
 import { LIMITS, type LimitEntry } from '../../primary/limit-table.js'
-import { generatedDocs } from './generated-docs.js'
+import { benchmarkNotes, generatedDocs, stalePlots } from './generated-docs.js'
 import { tableRows } from './markdown.js'
 import { repositoryText } from './repository.js'
 
@@ -63,8 +63,15 @@ function numberIn(text: string): number | undefined {
   return Number(digits.replaceAll(',', '')) * (factors[unit] ?? NaN)
 }
 
-t.test('pages made from the code are what the code makes today (npm run docs)', async (t) => {
+t.test('pages made from the code and from published results are what is made today (npm run docs)', async (t) => {
   for (const [path, text] of await generatedDocs()) t.equal(repositoryText(path), text, path)
+  t.same(await stalePlots(), [], 'no plot is left of a result that is gone')
+})
+
+t.test('whatever benchmarks do not reach is explained, and nothing else', async (t) => {
+  const { unexplained, needless } = await benchmarkNotes()
+  t.same(unexplained, [], 'write a heading for each in docs/benchmarks/notes.md')
+  t.same(needless, [], 'take these notes away')
 })
 
 for (const { what, inCode, inDocs } of PAIRS) {

@@ -9,11 +9,13 @@ import { partsOf } from './all/parts.js'
 import { runAll } from './all/run-all.js'
 import { type FileOptions, addFileFlags, inBenchDirectory, putOut, writeReport } from './bench-files.js'
 import { deviceOf } from './fsync/device.js'
+import { type PeerFlags, addPeerListFlag } from './peers/peer-flags.js'
+import { requirePeer } from './peers/start-peer.js'
 import { type Machine, thisMachine } from './machine.js'
 import { type NamedPlot, pageHeading, pageList, pageStory, reportPage } from './report-page.js'
 import { type Story, plotsIn } from './story.js'
 
-interface Options extends FileOptions {
+interface Options extends FileOptions, Pick<PeerFlags, 'peer'> {
   readonly quick?: boolean
   readonly parts?: string
 }
@@ -23,7 +25,7 @@ export interface AllReport {
   readonly measuredAt: string
   readonly machine: Machine
   readonly device: Awaited<ReturnType<typeof deviceOf>>
-  readonly settings: { readonly quick: boolean; readonly parts: readonly string[] }
+  readonly settings: { readonly quick: boolean; readonly peers: readonly string[]; readonly parts: readonly string[] }
   /** The results of the benchmarks by their names, each as its own --json writes it. */
   readonly results: Readonly<Record<string, AnyReport>>
 }
@@ -38,7 +40,9 @@ export const verb: Verb<Options> = {
   async run(invocation) {
     const { options, terminal, untilStopped } = invocation
     const signal = untilStopped()
-    const parts = partsOf({ quick: options.quick === true })
+    const { peer: peers = [] } = options
+    for (const peer of peers) await requirePeer(peer)
+    const parts = partsOf({ quick: options.quick === true, peers })
     await inBenchDirectory(invocation, 'replog-bench-all-', async (directory) => {
       const results = await runAll({
         parts,
@@ -54,7 +58,7 @@ export const verb: Verb<Options> = {
         measuredAt: new Date().toISOString(),
         machine: thisMachine(),
         device: await deviceOf(directory),
-        settings: { quick: options.quick === true, parts: parts.map(({ name }) => name) },
+        settings: { quick: options.quick === true, peers, parts: parts.map(({ name }) => name) },
         results,
       }
       await putOut(invocation, {
@@ -73,7 +77,7 @@ export const verb: Verb<Options> = {
 }
 
 function addRunFlags(command: Command): Command {
-  return command
+  return addPeerListFlag(command)
     .option('--quick', 'a few seconds for each, instead of the full profiles')
     .option('--parts <dir>', 'write the JSON of each benchmark into this directory as well, such as docs/benchmarks')
 }

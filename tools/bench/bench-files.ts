@@ -1,6 +1,6 @@
 /** Where a benchmark measures and where its reports go: the same flags for every one. */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { ReplogError, messageOf } from '../../core/errors.js'
 import { type Terminal, jsonText } from '../terminal.js'
@@ -57,12 +57,30 @@ export async function putOut(
 ): Promise<void> {
   const { options, terminal } = invocation
   const jsonFile = jsonFileOf(invocation)
-  const json = jsonText(report, 2)
+  const command = commandOf(process.argv)
+  const json = jsonText(command === undefined ? report : { ...report, command }, 2)
   terminal.print(jsonFile === true ? json : text())
   if (typeof jsonFile === 'string') await writeReport(jsonFile, `${json}\n`, terminal)
   if (options.html !== undefined) await writeReport(options.html, html(), terminal)
   if (options.svg === undefined) return
   for (const { name, svg } of plots()) await writeReport(join(options.svg, `${name}.svg`), `${svg}\n`, terminal)
+}
+
+const PLACES = /^--(?:dir|json|html|svg|parts)(?:=|$)/
+
+/** What was typed, without what says where files go; undefined when it was no command line of replog. */
+export function commandOf(argv: readonly string[]): string | undefined {
+  const [, program = '', ...args] = argv
+  if (!/^replog(?:\.js)?$/.test(basename(program))) return undefined
+  const kept: string[] = []
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at]!
+    if (arg === '--keep') continue
+    if (!PLACES.test(arg)) kept.push(arg)
+    // The value of a flag may stand behind it.
+    else if (!arg.includes('=') && args[at + 1]?.startsWith('--') === false) at++
+  }
+  return ['replog', ...kept].join(' ')
 }
 
 /** The file that JSON goes to, true for stdout. */

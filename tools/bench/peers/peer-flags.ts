@@ -10,14 +10,16 @@ export interface PeerFlags {
 }
 
 export function addPeerFlags(command: Command): Command {
-  return command
-    .option(
-      '--peer <list>',
-      `the same load on ${PEER_NAMES.join(' or ')}, or both (mariadb,postgres), with durable settings; ` +
-        'npm run install-peers installs them',
-      listOf(peerName),
-    )
-    .option('--peer-replica', 'attach a replica to each peer')
+  return addPeerListFlag(command).option('--peer-replica', 'attach a replica to each peer')
+}
+
+export function addPeerListFlag(command: Command): Command {
+  return command.option(
+    '--peer <list>',
+    `the same load on ${PEER_NAMES.join(' or ')}, or both (mariadb,postgres), with durable settings; ` +
+      'npm run install-peers installs them',
+    listOf(peerName),
+  )
 }
 
 function peerName(text: string): PeerName {
