@@ -12,8 +12,9 @@ import { deviceOf } from './fsync/device.js'
 import { type PeerFlags, addPeerListFlag } from './peers/peer-flags.js'
 import { requirePeer } from './peers/start-peer.js'
 import { type Machine, thisMachine } from './machine.js'
-import { type NamedPlot, pageHeading, pageList, pageStory, reportPage } from './report-page.js'
+import { pageHeading, pageList, pageStory, reportPage } from './report-page.js'
 import { type Story, plotsIn } from './story.js'
+import type { NamedPlot } from './plot.js'
 
 interface Options extends FileOptions, Pick<PeerFlags, 'peer'> {
   readonly quick?: boolean

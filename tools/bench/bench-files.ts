@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { ReplogError, messageOf } from '../../core/errors.js'
 import { type Terminal, jsonText } from '../terminal.js'
 import type { Invocation } from '../verb.js'
-import type { NamedPlot } from './report-page.js'
+import type { NamedPlot } from './plot.js'
 
 const YES: ReadonlySet<string> = new Set(['1', 'true', 'yes', 'on'])
 

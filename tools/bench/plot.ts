@@ -9,6 +9,12 @@
 import { scaleLinear, scaleLog } from 'd3-scale'
 import { area, line } from 'd3-shape'
 
+export interface NamedPlot {
+  /** Good for a file name and for the id of an element. */
+  readonly name: string
+  readonly svg: string
+}
+
 export interface Axis {
   readonly label: string
   readonly scale: 'log' | 'linear'

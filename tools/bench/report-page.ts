@@ -4,14 +4,8 @@
  *
  * Invariant: every text of a caller is escaped; only what the functions below made, and SVG of `plot.ts`, is markup.
  */
-import { escaped } from './plot.js'
+import { type NamedPlot, escaped } from './plot.js'
 import type { Story } from './story.js'
-
-export interface NamedPlot {
-  /** Good for a file name and for the id of an element. */
-  readonly name: string
-  readonly svg: string
-}
 
 const STYLE = `
 body { font: 15px/1.5 system-ui, sans-serif; color: #24292f; margin: 2rem auto; max-width: 1000px; padding: 0 1rem }

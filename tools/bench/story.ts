@@ -1,5 +1,5 @@
 /** What a result has to tell, in order, whatever it is told in: an HTML page, a page of the docs. */
-import type { NamedPlot } from './report-page.js'
+import type { NamedPlot } from './plot.js'
 
 export type StoryPart =
   | { readonly heading: string }

@@ -13,9 +13,8 @@ import { remoteStory } from '../commit/remote/remote-text.js'
 import { storyOf as storyOfCommit } from '../commit/report-html.js'
 import type { FsyncReport } from '../fsync/report.js'
 import { storyOf as storyOfFsync } from '../fsync/report-html.js'
-import { plotsOf as plotsOfHttp } from '../http/report-html.js'
 import type { HttpReport } from '../http/report.js'
-import { noteLines, settingsLine as httpSettings, tablesOf as httpTables } from '../http/report-text.js'
+import { storyOf as storyOfHttp } from '../http/report-html.js'
 import { type OpenReport, storyOf as storyOfOpen } from '../open/report.js'
 import { type ScanReport, storyOf as storyOfScan } from '../scan/report.js'
 import type { Story } from '../story.js'
@@ -55,15 +54,4 @@ export interface AnyReport {
 export function storyOfAny(report: AnyReport): Story | undefined {
   const { benchmark } = report
   return benchmark in STORIES ? STORIES[benchmark as Kind](report as never) : undefined
-}
-
-function storyOfHttp(report: HttpReport): Story {
-  const { http, echo } = httpTables(report)
-  return [
-    { text: `${report.measuredAt}: ${httpSettings(report)}` },
-    { lines: noteLines(report) },
-    ...plotsOfHttp(report).map((plot) => ({ plot })),
-    { table: http },
-    ...(report.echo.length === 0 ? [] : [{ heading: 'WebSocket echo' }, { table: echo }]),
-  ]
 }

@@ -1,6 +1,5 @@
 /** Which plots a report of rotating blades has: throughput and times by the number of clients, the delay over time. */
-import { type Point, type Series, linePlot } from '../plot.js'
-import type { NamedPlot } from '../report-page.js'
+import { type NamedPlot, type Point, type Series, linePlot } from '../plot.js'
 import type { DelaySample } from './delay-samples.js'
 import type { BladesReport, PointReport } from './report.js'
 import type { Query } from './tally.js'

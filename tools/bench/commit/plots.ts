@@ -1,6 +1,5 @@
 /** Which plots a report of `bench commit` has. */
-import { type Series, linePlot } from '../plot.js'
-import type { NamedPlot } from '../report-page.js'
+import { type NamedPlot, type Series, linePlot } from '../plot.js'
 import type { CommitCell, CommitReport } from './report.js'
 import type { SeriesName } from './targets.js'
 

@@ -1,7 +1,6 @@
 /** Which plots a report of `bench fsync` has: one set per row size and fsync delay, and those of the whole run. */
 import type { Series } from '../plot.js'
-import { histogram, linePlot } from '../plot.js'
-import type { NamedPlot } from '../report-page.js'
+import { type NamedPlot, histogram, linePlot } from '../plot.js'
 import type { ModeName } from './mode.js'
 import { type CellSummary, type FsyncReport, devicesOf } from './report.js'
 

@@ -1,5 +1,6 @@
 /** The result of `bench fsync` as a story, and as one HTML file that needs nothing from outside. */
-import { type NamedPlot, pageStory, reportPage } from '../report-page.js'
+import type { NamedPlot } from '../plot.js'
+import { pageStory, reportPage } from '../report-page.js'
 import type { Story, StoryPart } from '../story.js'
 import { MODES } from './modes.js'
 import { plotsOf } from './plots.js'

@@ -1,6 +1,7 @@
-/** The result of `bench http` as one HTML file that needs nothing from outside, and its plots. */
-import { barPlot } from '../plot.js'
-import { type NamedPlot, pageFigure, pageHeading, pageList, pageTable, pageText, reportPage } from '../report-page.js'
+/** The result of `bench http` as a story, as one HTML file that needs nothing from outside, and its plots. */
+import { type NamedPlot, barPlot } from '../plot.js'
+import { pageStory, reportPage } from '../report-page.js'
+import type { Story } from '../story.js'
 import type { HttpReport, HttpRow } from './report.js'
 import { noteLines, settingsLine, tablesOf } from './report-text.js'
 
@@ -12,19 +13,19 @@ export function plotsOf({ http, echo }: HttpReport): NamedPlot[] {
   return echo.length === 0 ? plots : [...plots, bars('http-echo', 'A bare WebSocket echo, by clients', echo)]
 }
 
-export function pageParts(report: HttpReport): string[] {
+export function storyOf(report: HttpReport): Story {
   const { http, echo } = tablesOf(report)
   return [
-    pageText(`${report.measuredAt}: ${settingsLine(report)}`),
-    pageList(noteLines(report)),
-    ...plotsOf(report).map(pageFigure),
-    pageTable(http),
-    ...(report.echo.length === 0 ? [] : [pageHeading('WebSocket echo'), pageTable(echo)]),
+    { text: `${report.measuredAt}: ${settingsLine(report)}` },
+    { lines: noteLines(report) },
+    ...plotsOf(report).map((plot) => ({ plot })),
+    { table: http },
+    ...(report.echo.length === 0 ? [] : [{ heading: 'WebSocket echo' }, { table: echo }]),
   ]
 }
 
 export function reportHtml(report: HttpReport): string {
-  return reportPage({ title: 'replog bench http', parts: pageParts(report), report })
+  return reportPage({ title: 'replog bench http', parts: pageStory(storyOf(report)), report })
 }
 
 function bars(name: string, title: string, rows: readonly HttpRow[]): NamedPlot {

@@ -1,5 +1,5 @@
 /** The little of Markdown that pages of results are written in. Plots are files beside the page. */
-import type { NamedPlot } from '../report-page.js'
+import type { NamedPlot } from '../plot.js'
 import type { Story } from '../story.js'
 
 /** @param plotPath where the file of a plot lies, seen from the page */

@@ -4,8 +4,8 @@
  * Invariants: every number comes from a result; a result that is missing is said to be missing; equal results give equal
  * pages. What a person has to say of a row that is not met is in the notes, a heading for each.
  */
+import type { NamedPlot } from '../plot.js'
 import { type AnyReport, storyOfAny } from '../all/kinds.js'
-import type { NamedPlot } from '../report-page.js'
 import { type Story, plotsIn } from '../story.js'
 import { escaped, markdownTable, storyMarkdown } from './markdown.js'
 import type { MeasuredReport, PublishedResult } from './results.js'

@@ -1,7 +1,7 @@
 /** The result of `bench commit --remote` as text, tables and plots. */
 import { alignedTable, formatCount } from '../../../table-text.js'
-import { type Series, linePlot } from '../../plot.js'
-import { type NamedPlot, pageStory, reportPage } from '../../report-page.js'
+import { type NamedPlot, type Series, linePlot } from '../../plot.js'
+import { pageStory, reportPage } from '../../report-page.js'
 import type { Story } from '../../story.js'
 import type { RemoteCell, RemoteReport, Side } from './remote-report.js'
 
