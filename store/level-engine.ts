@@ -28,6 +28,8 @@ import { preflight, type PreflightReport } from './preflight.js'
 export interface LevelEngineOptions {
   /** Bytes of writes after which LevelDB starts a new log and flushes the old one to a table. */
   readonly writeBufferBytes?: number
+  /** Bytes of the log from which on closing makes a table of it. */
+  readonly flushedLogBytesMin?: number
 }
 
 /** `Level` is ClassicLevel on Node, but its types leave this method out. */
@@ -40,6 +42,10 @@ type ChainedBatch = ReturnType<LevelDatabase['batch']>
 const SYNCED = { sync: true }
 /** Four times LevelDB's default: fewer files to keep open, check and list. */
 const TABLE_FILE_BYTES_MAX = 8 * 1024 * 1024
+/** A log of fewer bytes is replayed within milliseconds. */
+const FLUSHED_LOG_BYTES_MIN_DEFAULT = 128 * 1024
+/** Below every key. */
+const NO_KEY = Buffer.of(0)
 
 /** Real paths of the directories that this process has open (E6). */
 const claimed = new Set<string>()
@@ -48,11 +54,21 @@ export class LevelEngine implements Engine {
   readonly #database: LevelDatabase
   readonly #files: DatabaseFiles
   readonly #claim: string
+  readonly #flushedLogBytesMin: number
   readonly preflight: PreflightReport
   #writing: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  /** A write was refused: nothing more is written. */
+  #failed = false
 
-  private constructor(database: LevelDatabase, files: DatabaseFiles, claim: string, report: PreflightReport) {
+  private constructor(
+    database: LevelDatabase,
+    files: DatabaseFiles,
+    claim: string,
+    report: PreflightReport,
+    { flushedLogBytesMin = FLUSHED_LOG_BYTES_MIN_DEFAULT }: LevelEngineOptions,
+  ) {
+    this.#flushedLogBytesMin = flushedLogBytesMin
     this.#database = database
     this.#files = files
     this.#claim = claim
@@ -91,7 +107,7 @@ export class LevelEngine implements Engine {
       })
       files = await DatabaseFiles.open(directory)
       await files.syncAll()
-      return new LevelEngine(database, files, claim, report)
+      return new LevelEngine(database, files, claim, report, options)
     } catch (error) {
       await files?.close()
       await database?.close()
@@ -155,9 +171,20 @@ export class LevelEngine implements Engine {
   async #close(): Promise<void> {
     // The writer hears of a failure; closing only waits for the outcome.
     await this.#writing?.catch(() => undefined)
+    await this.#flush()
     await this.#database.close()
     await this.#files.close()
     claimed.delete(this.#claim)
+  }
+
+  /**
+   * Opening replays the log into a table, a second for a full one, and reads it in the preflight before: so a log of some
+   * length is made a table here, where nobody waits. What goes wrong changes nothing, for the log is still there.
+   */
+  async #flush(): Promise<void> {
+    if (this.#failed || this.#files.logBytes < this.#flushedLogBytesMin) return
+    // A range without keys: LevelDB then writes out what it has in memory, and compacts nothing.
+    await this.#database.compactRange(NO_KEY, NO_KEY).catch(() => undefined)
   }
 
   async #readPage(range: KeyRange, options: PageOptions): Promise<Page> {
@@ -193,7 +220,12 @@ export class LevelEngine implements Engine {
   }
 
   async #writeSynced(write: () => Promise<void>): Promise<void> {
-    await write()
+    try {
+      await write()
+    } catch (error) {
+      this.#failed = true
+      throw error
+    }
     this.#files.syncs++
     await this.#files.nameIsDurable()
   }
@@ -241,6 +273,10 @@ class DatabaseFiles {
     this.#handle = handle
     this.#log = log
     this.#logBytes = fstatSync(log.fd).size
+  }
+
+  get logBytes(): number {
+    return this.#logBytes
   }
 
   static async open(directory: string): Promise<DatabaseFiles> {

@@ -19,8 +19,10 @@
  * Sequences run on without a gap through a log and from log to log, so a lost block shows even where it was lost
  * whole. Contents of table blocks are not read here: each value has its seal.
  */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { open, readdir, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { messageOf, ReplogError } from '../core/errors.js'
 import { readLevelLog, type LevelLogEnd, type LevelLogVisitor } from './level-log-format.js'
 import { applyVersionEdit, emptyManifestState, type ManifestState } from './level-manifest.js'
@@ -40,8 +42,8 @@ const BATCH_HEAD_BYTES = 12
 const SEQUENCE_END = 2 ** 56
 const TABLE_MAGIC = Buffer.from('57fb808b247547db', 'hex')
 const TABLE_FOOTER_BYTES = 48
-/** Tables looked at side by side. */
-const TABLES_AT_ONCE = 32
+/** Tables looked at before others get their turn. */
+const TABLES_PER_TURN = 256
 const COMPARATOR_NAME = 'leveldb.BytewiseComparator'
 
 /** @throws ReplogError CORRUPT, naming the file, the place and what to do. */
@@ -96,12 +98,16 @@ async function readManifest(directory: string, name: string): Promise<ManifestSt
   return state
 }
 
+/**
+ * A large store has thousands of tables. Asked one by one in the thread pool they would take most of the time of opening;
+ * system calls that are answered from memory take microseconds here.
+ */
 async function checkTables(directory: string, names: readonly string[], state: ManifestState): Promise<void> {
   const present = new Set(names)
-  const tables = [...state.tables]
-  for (let at = 0; at < tables.length; at += TABLES_AT_ONCE) {
-    const some = tables.slice(at, at + TABLES_AT_ONCE)
-    await Promise.all(some.map(([number, size]) => checkTable(directory, tableName(present, number), present, size)))
+  let sinceTurn = 0
+  for (const [number, size] of state.tables) {
+    checkTable(directory, tableName(present, number), present, size)
+    if (++sinceTurn % TABLES_PER_TURN === 0) await nextTurn()
   }
 }
 
@@ -111,17 +117,25 @@ function tableName(present: ReadonlySet<string>, number: number): string {
   return present.has(`${base}.sst`) && !present.has(`${base}.ldb`) ? `${base}.sst` : `${base}.ldb`
 }
 
-async function checkTable(directory: string, name: string, present: ReadonlySet<string>, size: number): Promise<void> {
+function checkTable(directory: string, name: string, present: ReadonlySet<string>, size: number): void {
   if (!present.has(name)) throw damage(directory, name, 'the table file is missing')
-  await withFile(directory, name, async (file) => {
-    const actual = (await file.stat()).size
+  let file: number
+  try {
+    file = openSync(join(directory, name), 'r')
+  } catch (error) {
+    throw unreadable(directory, name, error)
+  }
+  try {
+    const actual = fstatSync(file).size
     if (actual !== size) throw damage(directory, name, `the table file has ${actual} bytes instead of ${size}`)
     const magicOffset = size - TABLE_MAGIC.length
     const magic = Buffer.alloc(TABLE_MAGIC.length)
-    if (size >= TABLE_FOOTER_BYTES) await file.read(magic, 0, magic.length, magicOffset)
+    if (size >= TABLE_FOOTER_BYTES) readSync(file, magic, 0, magic.length, magicOffset)
     if (!magic.equals(TABLE_MAGIC))
       throw damage(directory, name, `at offset ${magicOffset} the footer is not a table's`)
-  })
+  } finally {
+    closeSync(file)
+  }
 }
 
 interface LiveLog {
@@ -212,13 +226,17 @@ async function withFile<T>(directory: string, name: string, use: (file: FileHand
   try {
     file = await open(join(directory, name), 'r')
   } catch (error) {
-    throw damage(directory, name, `the file cannot be opened (${messageOf(error)})`, error)
+    throw unreadable(directory, name, error)
   }
   try {
     return await use(file)
   } finally {
     await file.close()
   }
+}
+
+function unreadable(directory: string, name: string, error: unknown): ReplogError {
+  return damage(directory, name, `the file cannot be opened (${messageOf(error)})`, error)
 }
 
 function damage(directory: string, name: string, what: string, cause?: unknown): ReplogError {

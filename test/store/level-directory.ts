@@ -11,13 +11,13 @@ export async function newDatabase(test: Test): Promise<string> {
   return directory
 }
 
-/** Opens the database, runs `use`, closes it. */
+/** Opens the database, runs `use`, closes it; what was written is in the log. */
 export async function withEngine<T>(
   directory: string,
   use: (engine: Engine) => Promise<T>,
   options: LevelEngineOptions = {},
 ): Promise<T> {
-  const engine = await LevelEngine.open(directory, options)
+  const engine = await LevelEngine.open(directory, { flushedLogBytesMin: Infinity, ...options })
   try {
     return await use(engine)
   } finally {

@@ -6,6 +6,7 @@ import { mkdir, readFile, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { LevelEngine } from '../../store/level-engine.js'
+import { preflight } from '../../store/preflight.js'
 import { commit, filesOf, newDatabase, withEngine } from './level-directory.js'
 
 const OPENER = fileURLToPath(new URL('opener.js', import.meta.url))
@@ -84,6 +85,27 @@ void t.test('E2 the batch that goes to a new log costs one more sync, all others
   t.equal(engine.syncs - before, 2)
   await engine.close()
 })
+
+void t.test(
+  'closing makes a table of a log of some length, so that the next opening has nothing to replay',
+  async (t) => {
+    const directory = await newDatabase(t)
+    for (const [round, bytes] of [1000, 200_000, 1000, 300_000].entries()) {
+      const engine = await LevelEngine.open(directory)
+      const tablesBefore = (await filesOf(directory, '.ldb')).length
+      await commit(engine, `key ${round}`, Buffer.alloc(bytes, round))
+      await engine.close()
+      const { logRecords, tables } = await preflight(directory)
+      t.equal(logRecords, bytes > 128 * 1024 ? 0 : 1)
+      t.equal(tables, tablesBefore + (bytes > 128 * 1024 ? 1 : 0))
+    }
+    await withEngine(directory, async (engine) => {
+      for (const [round, bytes] of [1000, 200_000, 1000, 300_000].entries()) {
+        t.same(engine.get(Buffer.from(`key ${round}`)), Buffer.alloc(bytes, round))
+      }
+    })
+  },
+)
 
 const stracePresent = spawnSync('strace', ['-V']).status === 0
 

@@ -41,7 +41,7 @@ async function logOf(test: Test, sizes: readonly number[]): Promise<Log> {
       await commit(engine, keyOf(index), value)
       ends.push((await stat(path)).size)
     }
-    // Closing flushes nothing, so the log stays as it is.
+    // Closing as tests do flushes nothing, so the log stays as it is.
   })
   return { directory, path, ends }
 }
