@@ -2,6 +2,7 @@
 import t from 'tap'
 import type { TableDefinition } from '../../ddl/table-definition.js'
 import { statsKey, keyText } from '../../store/keys.js'
+import type { StatementInput } from '../../primary/statement.js'
 import { openGated, openOnDisk, type GatedPrimary } from './open-primary.js'
 import { collect, outcomeOf, outcomeSoon } from './outcome.js'
 
@@ -109,6 +110,38 @@ for (const side of ['before', 'after'] as const) {
     },
   )
 }
+
+void t.test(
+  'G2 G4: a one-shot that only reads is of the durable LSN, definitions included, and waits for nothing',
+  async (t) => {
+    const { primary, db, engine } = await openThings(t)
+    const { position } = primary
+    engine.before.hold()
+    const writes = db.transaction(async (tx) => {
+      await tx.alterTable('things', [{ renameColumn: { name: 'n', to: 'number' } }])
+      await tx.update('things', { id: 1 }, { m: 7 })
+      await tx.insert('things', { id: 2, m: 8 })
+    })
+    await engine.before.arrival()
+    const get = (id: number): StatementInput => ({ get: { table: 'things', key: { id } } })
+    const before = await db.execute([get(1), get(2), get(1)])
+    const row = { id: 1, n: 1, m: 1, bytes: null }
+    t.same(before.results, [{ row }, { row: null }, { row }], 'names and rows as they are durable')
+    t.same([before.position, before.lsn], [position, position.lsn])
+    t.equal(await outcomeSoon(writes), 'pending')
+    engine.before.open()
+    await writes
+    const after = await db.execute([get(1), get(2)])
+    t.match(
+      after.results,
+      [{ row: { id: 1, number: 1, m: 7 } }, { row: { id: 2, m: 8 } }],
+      'acknowledged, so it is seen',
+    )
+    t.same(after.position, primary.position)
+    const refused = db.execute([get(1), { get: { table: 'nowhere', key: { id: 1 } } }])
+    await t.rejects(refused, { code: 'NOT_FOUND', details: { statement: 1 } })
+  },
+)
 
 void t.test('a refusal in the lane that rests on rows which are not durable waits for them', async (t) => {
   const { db, engine } = await openThings(t)
