@@ -51,7 +51,7 @@ export class MeasuringChild {
     options.signal.throwIfAborted()
     // What NODE_OPTIONS may load is no part of what is measured. Garbage of one cell is not collected within the next.
     const { NODE_OPTIONS: _, ...env } = process.env
-    return new MeasuringChild(fork(options.module, { env, execArgv: ['--expose-gc'] }), options)
+    return new MeasuringChild(fork(options.module, { env, execArgv: [...heapFlags(), '--expose-gc'] }), options)
   }
 
   /**
@@ -103,6 +103,11 @@ export class MeasuringChild {
     this.#settle = undefined
     if (waiting !== undefined) how(waiting)
   }
+}
+
+/** How the program that measures was told to keep its heap: children do the same. */
+export function heapFlags(): string[] {
+  return process.execArgv.filter((flag) => /^--(?:max|min)-/.test(flag))
 }
 
 /** What a module does that is started as a measuring child: it answers one request after another until it is let go. */

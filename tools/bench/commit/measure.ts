@@ -16,7 +16,7 @@ import { ReplogError } from '../../../core/errors.js'
 import { deviceOf } from '../fsync/device.js'
 import { rotated } from '../fsync/sweep.js'
 import { thisMachine } from '../machine.js'
-import { MeasuringChild } from '../measuring-child.js'
+import { MeasuringChild, heapFlags } from '../measuring-child.js'
 import { rounded } from '../samples.js'
 import { proveCommit } from './proof.js'
 import { type CommitPlace, type CommitReport, type CommitSettings, summarizeCommit } from './report.js'
@@ -87,6 +87,7 @@ export async function measureCommit(options: CommitOptions): Promise<CommitRepor
       transactionsPerCommitterMax: options.transactionsPerCommitterMax,
       rowBytes,
       repetitions,
+      heapFlags: heapFlags(),
     },
     proof,
     cells: summarizeCommit(measured, rowBytes),

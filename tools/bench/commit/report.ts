@@ -50,6 +50,11 @@ export interface CommitSettings {
   readonly repetitions: number
 }
 
+/** Flags of Node that say how every side keeps its heap. */
+export interface HeapSettings {
+  readonly heapFlags: readonly string[]
+}
+
 export interface CommitReport {
   readonly benchmark: 'commit'
   readonly measuredAt: string
@@ -57,7 +62,7 @@ export interface CommitReport {
   readonly device: Device
   /** Processes that wanted to run, on average over the minute before: before the benchmark, and at its end. */
   readonly loadAverage: { readonly before: number; readonly after: number }
-  readonly settings: CommitSettings
+  readonly settings: CommitSettings & HeapSettings
   readonly proof: CommitProof
   readonly cells: readonly CommitCell[]
 }
