@@ -217,6 +217,13 @@ export const ERROR_CODES = {
     meaning: 'The store failed while the commit was written, so its outcome is not known.',
     nextStep: 'Ask for the outcome of its idempotency key, or repeat it with the same key; without one, read the rows.',
   },
+  ACK_TIMEOUT: {
+    status: 504,
+    retryable: false,
+    meaning: 'The transaction is committed on this server, but replicas have not confirmed it in time.',
+    nextStep:
+      'Do not repeat it without its idempotency key. Look at the replicas in the status; with the key, repeating it waits again.',
+  },
   STORE_FAILED: {
     status: 503,
     retryable: true,

@@ -34,6 +34,11 @@ export const INDEX_BUILD_BYTES_MAX = 16 * MIB
 export const JOB_RETRY_MS = 1000
 /** Rows that an index build job reads for one batch. */
 export const INDEX_BUILD_ROWS_PER_BATCH = 1000
+/** How long a commit waits for replicas that confirm it when it does not say, and at most, in milliseconds. */
+export const ACK_TIMEOUT_MS_DEFAULT = 10_000
+export const ACK_TIMEOUT_MS_MAX = 3_600_000
+/** Most replicas whose confirmation a commit may ask for. */
+export const ACK_REPLICAS_MAX = 100
 /** Most columns in one key. */
 export const KEY_COLUMNS_MAX = 16
 /** Longest encoded key tuple. */

@@ -29,6 +29,23 @@ export interface Confirmation {
   readonly timeoutMs: number
 }
 
+/** What happens when a commit is not confirmed in time: ACK_TIMEOUT, or the answer as if it were. */
+export type AckTimeoutAction = 'error' | 'continue'
+
+/** What commits wait for where they do not say, and how it goes. */
+export interface AckStatus {
+  readonly level: AckLevel
+  readonly replicas: number
+  readonly timeoutMs: number
+  readonly onTimeout: AckTimeoutAction
+  /** ISO 8601; since when commits are answered without the confirmation that is the default; null when they are not. */
+  readonly degradedSince: string | null
+  /** Commits that wait for replicas. */
+  readonly waiting: number
+  /** Commits that were not confirmed in time, since the start. */
+  readonly timeouts: number
+}
+
 /** The LSN that a follower has reached at each level. */
 export type Reached = Readonly<Record<ConfirmedLevel, Lsn>>
 
@@ -85,7 +102,7 @@ export class Acknowledgements {
     this.#followers.delete(serverId)
   }
 
-  /** Calls back, at once or later, with whether the LSN was confirmed in time. Ask in the order of the LSNs. */
+  /** Calls back, at once or later, with whether the LSN was confirmed in time. Who asks behind a higher LSN waits for that. */
   wait(lsn: Lsn, confirmation: Confirmation, settle: (isConfirmed: boolean) => void): void {
     const { level, replicas, timeoutMs } = confirmation
     if (this.confirmed(level, replicas) >= lsn) {
@@ -94,7 +111,7 @@ export class Acknowledgements {
     }
     const line = this.#lineOf(confirmation)
     const last = line.waiters.at(-1)
-    assert(last === undefined || last.lsn <= lsn, 'who asks for the same asks in the order of the log')
+    if (last !== undefined && last.lsn > lsn) lsn = last.lsn
     line.waiters.push({ lsn, deadlineMs: this.#clock.monotonicMs() + timeoutMs, settle })
     if (line.cancelTimer === undefined) this.#setTimer(line)
   }

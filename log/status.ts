@@ -3,6 +3,7 @@
  *
  * LSNs, byte totals and ids are strings in JSON, because they may exceed 2^53.
  */
+import type { AckStatus } from './acknowledgements.js'
 import type { Role } from './open-state.js'
 
 /** Distance to the primary, in three units. All three are 0 when nothing is missing. */
@@ -102,6 +103,8 @@ export interface ServerStatus {
     readonly rollbacks: number
     readonly open: number
   }
+  /** On a primary. */
+  readonly acknowledgement?: AckStatus
   /** On a primary: interactive sessions. */
   readonly sessions?: {
     readonly connections: number

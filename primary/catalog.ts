@@ -8,6 +8,7 @@ import { CatalogReader } from '../log/catalog-reader.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { type StoredOutcome, findOutcome } from '../log/stored-outcome.js'
 import type { TableNames } from '../log/table-names.js'
+import type { AckGate, AckInput } from './ack-gate.js'
 import { type Annotations, checkAnnotations } from './annotations.js'
 import type { CommitLane, OneShot } from './commit-lane.js'
 import type { LockOwner } from './lock-table.js'
@@ -40,6 +41,8 @@ export interface ExecuteOptions extends TransactionOptions {
   readonly sizeBytes?: number | undefined
   /** At most 255 characters; repeating it gives the first outcome, also after a crash. Not together with a scan. */
   readonly idempotencyKey?: string | undefined
+  /** How safe it must be before it is answered; the default of the server when left out. What only reads never waits. */
+  readonly ack?: AckInput | undefined
 }
 
 export interface CatalogContext {
@@ -47,6 +50,7 @@ export interface CatalogContext {
   readonly names: TableNames
   readonly lane: CommitLane
   readonly quotas: Quotas
+  readonly acks: AckGate
   begin(catalog: CatalogIdentifier, options: TransactionOptions): Transaction
   /** Counts a run of `transaction(fn)` that met a conflict. */
   noteRetry(): void
@@ -87,6 +91,7 @@ export class Catalog extends CatalogReader {
   ): Promise<Result> {
     requireOptions(options)
     const { attemptsMax = TRANSACTION_ATTEMPTS_MAX } = options
+    this.#context.acks.check(options.ack)
     const repetition = new Repetition(this.#context, attemptsMax)
     let { priority } = options
     for (;;) {
@@ -94,7 +99,7 @@ export class Catalog extends CatalogReader {
       priority = transaction.priority
       try {
         const result = await work(transaction)
-        await transaction.commit({ idempotencyKey: options.idempotencyKey })
+        await transaction.commit({ idempotencyKey: options.idempotencyKey, ack: options.ack })
         return result
       } catch (error) {
         transaction.rollback()
@@ -149,8 +154,18 @@ export class Catalog extends CatalogReader {
       const { position, results } = readDurably(this.#context, this.name, statements)
       return Promise.resolve({ lsn: position.lsn, position, replayed: false, results })
     }
-    if (mustSeeRows) return this.#executeOnSnapshot(statements, options)
-    return this.#context.lane.runOneShot(new OneShotStatements(this.name, statements, options, this.#executeOnSnapshot))
+    const { acks, lane } = this.#context
+    acks.check(options.ack)
+    const executed = mustSeeRows
+      ? this.#executeOnSnapshot(statements, options)
+      : lane.runOneShot(new OneShotStatements(this.name, statements, options, this.#executeOnSnapshot))
+    return acks.asksReplicas(options.ack) ? this.#confirmed(executed, options.ack) : executed
+  }
+
+  async #confirmed(executed: Promise<ExecuteResult>, ack: AckInput | undefined): Promise<ExecuteResult> {
+    const result = await executed
+    await this.#context.acks.confirm(result.position, ack)
+    return result
   }
 
   readonly #executeOnSnapshot: ExecuteStatements = async (statements, options) => {

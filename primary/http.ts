@@ -7,7 +7,7 @@
 import type { FastifyInstance, FastifySchemaValidationError } from 'fastify'
 import { ReplogError } from '../core/errors.js'
 import { formatPosition } from '../core/position.js'
-import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../core/limits.js'
+import { ACK_REPLICAS_MAX, ACK_TIMEOUT_MS_MAX, IDEMPOTENCY_KEY_LENGTH_MAX } from '../core/limits.js'
 import { JSON_CONTENT_TYPE, rowJson, rowsJson } from '../log/http/json.js'
 import { CATALOG_PARAMS, type CatalogParams, LSN, POSITION, answersJson } from '../log/http/schemas.js'
 import { validationError } from '../log/http/validation.js'
@@ -18,6 +18,8 @@ import { EXPRESSION } from './definition-schema.js'
 import type { Primary } from './primary.js'
 import { STATEMENTS_SCHEMA } from './statement-schema.js'
 import type { StatementInput, StatementResult } from './statement.js'
+import { ACK_LEVELS } from '../log/acknowledgements.js'
+import type { AckInput } from './ack-gate.js'
 
 /** Annotations travel in the first segment of a transaction beside a row of any size, so they are kept small. */
 const ANNOTATIONS_MAX = 64
@@ -28,7 +30,7 @@ const REMEMBERED_CATALOGS_MAX = 1000
 
 interface TransactionRequest {
   readonly statements: readonly StatementInput[]
-  readonly ack?: 'local'
+  readonly ack?: AckInput
   readonly annotations?: Readonly<Record<string, string>>
   readonly idempotencyKey?: string
 }
@@ -40,9 +42,27 @@ const BODY = {
   properties: {
     statements: STATEMENTS_SCHEMA,
     ack: {
-      type: 'string',
-      enum: ['local'],
-      description: 'When to answer: `local`, which is the default, when the transaction is durable on this server.',
+      description:
+        'When to answer: when the transaction is durable on this server (`local`), or when replicas have received it, have ' +
+        'it on disk (`durable`) or show it to their readers (`applied`). The default is that of the server.',
+      anyOf: [
+        { type: 'string', enum: ACK_LEVELS },
+        {
+          type: 'object',
+          required: ['level'],
+          additionalProperties: false,
+          properties: {
+            level: { type: 'string', enum: ACK_LEVELS },
+            replicas: { type: 'integer', minimum: 1, maximum: ACK_REPLICAS_MAX, description: 'How many; default 1.' },
+            timeoutMs: { type: 'integer', minimum: 1, maximum: ACK_TIMEOUT_MS_MAX },
+            onTimeout: {
+              type: 'string',
+              enum: ['error', 'continue'],
+              description: 'What happens then: ACK_TIMEOUT, or the answer as if it were confirmed. Default `error`.',
+            },
+          },
+        },
+      ],
     },
     idempotencyKey: {
       type: 'string',
@@ -101,10 +121,10 @@ export function registerPrimaryRoutes(app: FastifyInstance, primary: Primary): v
         schemaErrorFormatter: statementError,
       },
       async (request, reply) => {
-        const { statements, annotations, idempotencyKey } = request.body
+        const { statements, ack, annotations, idempotencyKey } = request.body
         if (annotations !== undefined) requireWellFormed(annotations)
         const catalog = catalogOf(request.params.catalog)
-        const options = { annotations, idempotencyKey, sizeBytes: request.admission?.bodyBytes }
+        const options = { ack, annotations, idempotencyKey, sizeBytes: request.admission?.bodyBytes }
         const result = await duringAdmission(request, () => catalog.execute(statements, options))
         void reply.header('content-type', JSON_CONTENT_TYPE)
         return resultJson(result)

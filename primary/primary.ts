@@ -13,12 +13,14 @@ import {
   DEFAULT_SCHEMA_NAME,
   catalogIdentifier,
 } from '../ddl/identifiers.js'
+import { Acknowledgements } from '../log/acknowledgements.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import type { SchemaMessage } from '../log/codec/message.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { TableNames } from '../log/table-names.js'
 import type { Engine } from '../store/engine.js'
+import { AckGate, type AckInput } from './ack-gate.js'
 import { Catalog } from './catalog.js'
 import { type AlterCatalogInput, type CreateCatalogInput, alteredCatalog, catalogParts } from './catalog-definition.js'
 import { indexBuildLeader } from './index-build-leader.js'
@@ -39,6 +41,8 @@ export interface PrimaryOptions {
   readonly onError?: (error: unknown) => void
   /** What the server as a whole and each catalog may use; docs/LIMITS.md has the names and defaults. */
   readonly limits?: LimitOptions
+  /** How safe a commit must be before it is answered, where it does not say itself; `local` when left out. */
+  readonly ack?: AckInput
 }
 
 export interface PrimaryCounters {
@@ -57,6 +61,9 @@ export class Primary {
   readonly lane: CommitLane
   readonly locks: LockTable
   readonly quotas: Quotas
+  /** Told how far replicas are. */
+  readonly acknowledgements: Acknowledgements
+  readonly acks: AckGate
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
   readonly #clock: Clock
   readonly #jobs: BackgroundJobs
@@ -72,6 +79,8 @@ export class Primary {
     this.names = new TableNames(state)
     this.locks = new LockTable(this.#clock)
     this.quotas = new Quotas(limits, this.#clock)
+    this.acknowledgements = new Acknowledgements(this.#clock)
+    this.acks = new AckGate(state, this.acknowledgements, this.#clock, options.ack)
     this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas)
     const leader = indexBuildLeader(state, this.lane, this.#clock)
     this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
@@ -114,6 +123,7 @@ export class Primary {
         names: this.names,
         lane: this.lane,
         quotas: this.quotas,
+        acks: this.acks,
         begin: (catalog, options) => this.#begin(catalog, options),
         noteRetry: () => {
           this.counters.retries++
@@ -216,6 +226,7 @@ export class Primary {
     const reason = new ReplogError('CLOSED', 'the server is shutting down; the transaction was rolled back')
     for (const transaction of [...this.#open]) transaction.expire(reason)
     this.lane.close()
+    this.acknowledgements.close()
     await this.#jobs.stop()
     await this.state.close()
   }
@@ -232,6 +243,7 @@ export class Primary {
           lane: this.lane,
           locks: this.locks,
           quotas,
+          acks: this.acks,
           ordinal: ++this.#begun,
           nowUs: this.#clock.nowUs(),
           nowMs: this.#clock.monotonicMs(),

@@ -33,7 +33,9 @@ export class ServedPrimary implements ServedNode {
     this.primary = primary
     this.#name = options.name
     this.#rates = new RateMeter(primary.state, clock)
-    this.#link = new LinkServer(primary.state, clock, this.sockets, { name: options.name, onError: options.onError })
+    const { name, onError } = options
+    const { acknowledgements } = primary
+    this.#link = new LinkServer(primary.state, clock, this.sockets, { name, onError, acknowledgements })
     this.#sessions = new SessionServer(primary, this.sockets, clock, { onError: options.onError })
   }
 
@@ -71,6 +73,7 @@ export class ServedPrimary implements ServedNode {
         rollbacks: primary.counters.rollbacks,
         open: primary.openTransactions,
       },
+      acknowledgement: primary.acks.status(),
       sessions: this.#sessions.status(),
       replicas: this.replicas(),
     }

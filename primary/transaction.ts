@@ -17,6 +17,7 @@ import { type ScanOptions, planScan, scanPages } from '../log/scan.js'
 import type { TableNames } from '../log/table-names.js'
 import { keyText } from '../store/keys.js'
 import type { Snapshot } from '../store/versions.js'
+import type { AckGate, AckInput } from './ack-gate.js'
 import type { Annotations } from './annotations.js'
 import type { CommitLane, CommitResult } from './commit-lane.js'
 import { requireNoneReferring, runCascades } from './cascades.js'
@@ -57,6 +58,7 @@ export interface TransactionContext {
   readonly lane: CommitLane
   readonly locks: LockTable
   readonly quotas: Quotas
+  readonly acks: AckGate
   /** Counts transactions since the start; names this one in messages. */
   readonly ordinal: number
   readonly nowUs: bigint
@@ -81,6 +83,8 @@ export interface TransactionOptions {
 export interface CommitOptions {
   /** At most 255 characters; a second commit of the catalog with the same key gets the outcome of the first. */
   readonly idempotencyKey?: string | undefined
+  /** How safe it must be before the commit resolves; the default of the server when left out. */
+  readonly ack?: AckInput | undefined
 }
 
 export class Transaction extends TransactionDefinitions implements LockOwner {
@@ -433,11 +437,19 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   }
 
   /**
-   * Commits. Resolves when the transaction is durable; on rejection with anything but COMMIT_UNKNOWN it is rolled back.
-   * @throws ReplogError CONFLICT, SCHEMA_CHANGED, SNAPSHOT_TOO_OLD, DEADLOCK (retryable), COMMIT_UNKNOWN, NO_TRANSACTION
+   * Commits. Resolves when the transaction is durable, and on replicas where `ack` asks for that; on rejection with
+   * anything but COMMIT_UNKNOWN and ACK_TIMEOUT it is rolled back.
+   * @throws ReplogError CONFLICT, SCHEMA_CHANGED, SNAPSHOT_TOO_OLD, DEADLOCK (retryable), COMMIT_UNKNOWN, NO_TRANSACTION;
+   * ACK_TIMEOUT: it is committed here
    */
-  commit(options: CommitOptions = {}): Promise<CommitResult> {
-    return this.commitWith(options, undefined)
+  async commit(options: CommitOptions = {}): Promise<CommitResult> {
+    requireOptions(options)
+    const { acks } = this.#context
+    acks.check(options.ack)
+    const hasWritten = !this.#body.isEmpty
+    const result = await this.commitWith(options, undefined)
+    if (hasWritten || result.replayed) await acks.confirm(result.position, options.ack)
+    return result
   }
 
   /** The same, with what the transaction answers, for repetitions of its idempotency key. */

@@ -3,11 +3,12 @@ import { hostname } from 'node:os'
 import { registerPrimaryRoutes } from '../primary/http.js'
 import { Primary } from '../primary/primary.js'
 import { ServedPrimary } from '../primary/served-primary.js'
+import { type AckFlags, ackOf, addAckFlags } from './ack-flags.js'
 import { type LimitFlags, addLimitFlags, limitOptions } from './limit-flags.js'
 import { type ListenOptions, parsePort, serve } from './serve.js'
 import type { Verb } from './verb.js'
 
-interface PrimaryFlags extends ListenOptions, LimitFlags {
+interface PrimaryFlags extends ListenOptions, LimitFlags, AckFlags {
   readonly data: string
   readonly name: string
 }
@@ -22,14 +23,15 @@ export const verb: Verb<PrimaryFlags> = {
       .option('--port <port>', 'port to listen on; 0 chooses any', parsePort, 7400)
       .option('--name <name>', 'how this server is called in status and metrics', hostname())
       .option('--json', 'print events as JSON lines', false)
-    addLimitFlags(command)
+    addLimitFlags(addAckFlags(command))
   },
   async run({ options, terminal, untilStopped }) {
     const signal = untilStopped()
     const onError = (error: unknown): void => {
       terminal.note(`error: ${error instanceof Error ? error.message : String(error)}`)
     }
-    const primary = await Primary.open({ path: options.data, onError, limits: limitOptions(options) })
+    const ack = ackOf(options)
+    const primary = await Primary.open({ path: options.data, onError, limits: limitOptions(options), ack })
     const node = new ServedPrimary(primary, { name: options.name, onError })
     await serve({
       node,

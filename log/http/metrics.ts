@@ -189,6 +189,21 @@ const METRICS: readonly Metric[] = [
     ({ transactions }) => transactions?.rollbacks ?? null,
   ),
   gauge('replog_transactions_open', 'Transactions that are open.', ({ transactions }) => transactions?.open ?? null),
+  gauge(
+    'replog_ack_degraded',
+    '1 while commits are answered without the confirmation of replicas that is the default.',
+    ({ acknowledgement }) => (acknowledgement === undefined ? null : Number(acknowledgement.degradedSince !== null)),
+  ),
+  gauge(
+    'replog_ack_waiting',
+    'Commits that wait for replicas to confirm them.',
+    ({ acknowledgement }) => acknowledgement?.waiting ?? null,
+  ),
+  counter(
+    'replog_ack_timeouts_total',
+    'Commits that replicas did not confirm in time.',
+    ({ acknowledgement }) => acknowledgement?.timeouts ?? null,
+  ),
   labelled(
     'replog_replica_connected',
     '1 while the replica is connected to this server.',

@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../core/clock.js'
 import type { Lsn } from '../../core/position.js'
+import type { Reached } from '../acknowledgements.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import type { FollowerStatus, Lag, StageStatus } from '../status.js'
 import { DelayWindow } from './delay-window.js'
@@ -39,6 +40,12 @@ export class Follower {
 
   get applied(): LogPoint {
     return this.#progress.applied
+  }
+
+  /** The LSN that it has reached at each stage. */
+  get reached(): Reached {
+    const { received, durable, applied } = this.#progress
+    return { received: received.lsn as Lsn, durable: durable.lsn as Lsn, applied: applied.lsn as Lsn }
   }
 
   /** What of a progress message is believable is taken: nothing beyond the head, nothing backwards. */

@@ -15,6 +15,7 @@ import {
   LINK_UNSENT_BYTES_MAX,
 } from '../../core/limits.js'
 import { type Lsn, digestsEqual, formatPosition, parsePosition } from '../../core/position.js'
+import type { Acknowledgements } from '../acknowledgements.js'
 import { LogCursor, assertReachable } from '../log-cursor.js'
 import { positionAt } from '../position-at.js'
 import type { ReplicatedState } from '../replicated-state.js'
@@ -27,6 +28,7 @@ import {
   LINK_PROTOCOL,
   type LinkMessage,
   type LogPoint,
+  type Progress,
   decodeLinkMessage,
   encodeLinkMessage,
 } from './protocol.js'
@@ -49,6 +51,8 @@ interface Connection {
 
 export interface LinkServerOptions {
   readonly name: string
+  /** Told how far the followers are. */
+  readonly acknowledgements?: Acknowledgements
   readonly onError: (error: unknown) => void
 }
 
@@ -122,7 +126,7 @@ export class LinkServer {
             },
           )
         } else if (message?.type === 'progress') {
-          connection?.follower.report(message)
+          if (connection !== undefined) this.#report(connection, message)
         }
       } catch (error) {
         this.#refuse(socket, error)
@@ -152,6 +156,7 @@ export class LinkServer {
     )
     const connection = { follower, socket }
     this.#followers.set(hello.serverId, connection)
+    this.#options.acknowledgements?.report(hello.serverId, follower.reached)
     send(socket, {
       type: 'welcome',
       protocol: LINK_PROTOCOL,
@@ -230,11 +235,19 @@ export class LinkServer {
     }
   }
 
+  #report({ follower, socket }: Connection, progress: Progress): void {
+    const { serverId } = follower.identity
+    follower.report(progress)
+    // One that is superseded by its own next connection has nothing to say any more.
+    if (this.#followers.get(serverId)?.socket !== socket) return
+    this.#options.acknowledgements?.report(serverId, follower.reached)
+  }
+
   #heartbeat(): void {
     const text = encodeLinkMessage({ type: 'heartbeat', head: this.#head(), nowUs: this.#clock.nowUs() })
     for (const [serverId, { socket, follower }] of this.#followers) {
       if (socket.readyState === socket.OPEN) socket.send(text)
-      else if (this.#clock.monotonicMs() - follower.leftMs > FORGET_MS) this.#followers.delete(serverId)
+      else if (this.#clock.monotonicMs() - follower.leftMs > FORGET_MS) this.#forget(serverId)
     }
   }
 
@@ -249,7 +262,12 @@ export class LinkServer {
     const left = [...this.#followers].filter(([, { follower }]) => follower.leftMs !== Infinity)
     if (left.length <= LEFT_FOLLOWERS_MAX) return
     const [first] = left.reduce((one, other) => (other[1].follower.leftMs < one[1].follower.leftMs ? other : one))
-    this.#followers.delete(first)
+    this.#forget(first)
+  }
+
+  #forget(serverId: string): void {
+    this.#followers.delete(serverId)
+    this.#options.acknowledgements?.forget(serverId)
   }
 
   #refuse(socket: WebSocket, error: unknown): void {

@@ -142,7 +142,7 @@ const REFUSED: readonly Refused[] = [
   },
   {
     what: 'an acknowledgement that there is not',
-    body: { statements: [GOOD], ack: 'applied' },
+    body: { statements: [GOOD], ack: 'everywhere' },
     status: 400,
     code: 'INVALID_ARGUMENT',
     detail: /^ack must be "local"$/,

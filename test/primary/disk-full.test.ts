@@ -10,6 +10,8 @@ import { startOf } from '../../log/open-state.js'
 import { ReplicatedState } from '../../log/replicated-state.js'
 import { TableNames } from '../../log/table-names.js'
 import { LogTail } from '../../log/tail.js'
+import { Acknowledgements } from '../../log/acknowledgements.js'
+import { AckGate } from '../../primary/ack-gate.js'
 import { Catalog } from '../../primary/catalog.js'
 import { CommitLane } from '../../primary/commit-lane.js'
 import { resolveLimits } from '../../primary/limit-options.js'
@@ -59,6 +61,7 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
   const names = new TableNames(state)
   const locks = new LockTable(clock)
   const quotas = new Quotas(resolveLimits(), clock)
+  const acks = new AckGate(state, new Acknowledgements(clock), clock, undefined)
   const lane = new CommitLane(state, names, clock, locks, quotas)
   lane.raiseEpoch(EPOCH_FIRST)
   const createdUs = 1n
@@ -75,9 +78,10 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
       names,
       lane,
       quotas,
+      acks,
       begin: (catalog, options) =>
         new Transaction(
-          { state, names, lane, locks, quotas, ordinal: 1, nowUs: 1n, nowMs: 0, onEnd: () => undefined },
+          { state, names, lane, locks, quotas, acks, ordinal: 1, nowUs: 1n, nowMs: 0, onEnd: () => undefined },
           catalog,
           options,
         ),
