@@ -145,7 +145,7 @@ const REFUSED: readonly Refused[] = [
     body: { statements: [GOOD], ack: 'everywhere' },
     status: 400,
     code: 'INVALID_ARGUMENT',
-    detail: /^ack must be "local"$/,
+    detail: /^ack must be one of "local", "received", "durable", "applied"$/,
   },
   {
     what: 'an annotation that is no text',
