@@ -48,6 +48,7 @@ const UNITS = new Map([
   ['NODES', 'nodes'],
   ['OPTIONS', 'options'],
   ['CHANGES', 'changes'],
+  ['REPLICAS', 'replicas'],
 ])
 
 const KIB = 1024
