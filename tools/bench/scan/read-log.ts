@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type Lsn, LSN_ZERO } from '../../../core/position.js'
 import type { CompiledTable } from '../../../ddl/compiled-table.js'
-import { readFrame } from '../../../log/codec/frame.js'
+import { FRAME_HEADER_BYTES, frameLength, isLastSegmentAt, lsnAt } from '../../../log/codec/frame.js'
 import type { RowChange } from '../../../log/codec/message.js'
 import { decodeTransaction } from '../../../log/codec/transaction-codec.js'
 import { LogCursor } from '../../../log/log-cursor.js'
@@ -24,15 +24,17 @@ export async function readLog(state: ReplicatedState, table: CompiledTable): Pro
   while (!cursor.atHead) {
     const { bytes } = await cursor.read(READ_BYTES)
     for (let offset = 0; offset < bytes.length;) {
-      const frame = readFrame(bytes, offset)
-      assert(frame !== undefined, 'a cursor returns whole frames')
-      offset += frame.bytes.length
-      payloads.push(frame.payload)
-      if (!frame.lastSegment) continue
+      // The cursor has checked every frame; here only their places matter.
+      const length = frameLength(bytes, offset)
+      assert(length !== undefined, 'a cursor returns whole frames')
+      const at = offset
+      offset += length
+      payloads.push(bytes.subarray(at + FRAME_HEADER_BYTES, offset))
+      if (!isLastSegmentAt(bytes, at)) continue
       const { statements } = decodeTransaction(payloads)
       payloads = []
       transactions++
-      last = frame.lsn
+      last = lsnAt(bytes, at)
       for (const statement of statements) {
         if (statement.kind !== 'insert' && statement.kind !== 'update' && statement.kind !== 'delete') continue
         for (const change of statement.rows) {
