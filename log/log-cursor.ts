@@ -7,7 +7,8 @@
  * - asking below the trim floor is an error that names the oldest position. (G9)
  */
 import { ReplogError } from '../core/errors.js'
-import { type Lsn, nextLsn } from '../core/position.js'
+import { type Lsn, LSN_ZERO, nextLsn } from '../core/position.js'
+import type { Page } from '../store/engine.js'
 import { logKey } from '../store/keys.js'
 import { checkWholeFrame, isLastSegmentAt, lsnAt, segmentAt } from './codec/frame.js'
 import type { ReplicatedState } from './replicated-state.js'
@@ -28,6 +29,8 @@ export class LogCursor {
   #nextLsn: Lsn
   /** Segments of `#nextLsn` that were returned already. */
   #segmentsDone = 0
+  /** The page of the store that comes next, when it was asked for already. */
+  #ahead: Promise<Page> | undefined
 
   /** @throws ReplogError HISTORY_LOST, INVALID_ARGUMENT (a position ahead of the log) */
   constructor(state: ReplicatedState, after: Lsn) {
@@ -65,15 +68,8 @@ export class LogCursor {
   async read(bytesTarget: number): Promise<LogChunk> {
     const inMemory = this.readTail(bytesTarget)
     if (inMemory !== undefined) return inMemory
-    const range = {
-      from: logKey(this.#nextLsn, this.#segmentsDone),
-      to: logKey(nextLsn(this.#state.durable.lsn), 0),
-    }
-    const { entries } = await this.#state.store.frames(range, {
-      entriesMax: STORE_PAGE_FRAMES_MAX,
-      bytesMax: bytesTarget,
-      reverse: false,
-    })
+    const { entries } = await (this.#ahead ?? this.#readStore(bytesTarget))
+    this.#ahead = undefined
     if (entries.length === 0) throw damaged(this.#nextLsn, this.#segmentsDone)
     const frames: Buffer[] = []
     for (const { value } of entries) {
@@ -85,7 +81,27 @@ export class LogCursor {
       this.#advance(isLastSegmentAt(value, 0))
     }
     const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames)
+    this.#readAhead(bytesTarget)
     return { bytes, frames: frames.length, endsWhole: this.#segmentsDone === 0 }
+  }
+
+  /** Whoever reads the store reads on: the next page is fetched off the main thread while this one is made use of. */
+  #readAhead(bytesTarget: number): void {
+    const { firstLsn } = this.#state.tail
+    if (this.atHead || (firstLsn !== LSN_ZERO && this.#nextLsn >= firstLsn)) return
+    const ahead = this.#readStore(bytesTarget)
+    // Its error is that of the next `read`, which may never come.
+    ahead.catch(() => undefined)
+    this.#ahead = ahead
+  }
+
+  #readStore(bytesTarget: number): Promise<Page> {
+    const range = {
+      from: logKey(this.#nextLsn, this.#segmentsDone),
+      to: logKey(nextLsn(this.#state.durable.lsn), 0),
+    }
+    const options = { entriesMax: STORE_PAGE_FRAMES_MAX, bytesMax: bytesTarget, reverse: false, valuesOnly: true }
+    return this.#state.store.frames(range, options)
   }
 
   /** Resolves when there is more to read, or when the signal is aborted. @throws ReplogError CLOSED, STORE_FAILED */

@@ -22,6 +22,8 @@ export interface PageOptions {
   readonly bytesMax: number
   /** From the high end of the range downwards. */
   readonly reverse: boolean
+  /** Only the values are wanted: keys may be empty, and count as nothing. They cost as much as the values to hand over. */
+  readonly valuesOnly?: boolean
 }
 
 /** The next entries of a range. `exhausted` is true exactly when nothing of the range lies behind them. */

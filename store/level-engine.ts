@@ -44,6 +44,7 @@ const SYNCED = { sync: true }
 const TABLE_FILE_BYTES_MAX = 8 * 1024 * 1024
 /** A log of fewer bytes is replayed within milliseconds. */
 const FLUSHED_LOG_BYTES_MIN_DEFAULT = 128 * 1024
+const EMPTY = Buffer.alloc(0)
 /** Below every key. */
 const NO_KEY = Buffer.of(0)
 
@@ -188,11 +189,12 @@ export class LevelEngine implements Engine {
   }
 
   async #readPage(range: KeyRange, options: PageOptions): Promise<Page> {
-    const { entriesMax, bytesMax, reverse } = options
+    const { entriesMax, bytesMax, reverse, valuesOnly = false } = options
     const iterator = this.#database.iterator({
       gte: range.from,
       lt: range.to,
       reverse,
+      keys: !valuesOnly,
       // LevelDB ends a page when its size exceeds the mark, we when it reaches the bound.
       highWaterMarkBytes: bytesMax - 1,
     })
@@ -200,8 +202,10 @@ export class LevelEngine implements Engine {
       const rows = await iterator.nextv(entriesMax)
       const entries: Entry[] = []
       let bytes = 0
-      for (const [key, value] of rows) {
-        entries.push({ key: key as Buffer, value })
+      for (const row of rows) {
+        const key = valuesOnly ? EMPTY : (row[0] as Buffer)
+        const value = row[1]
+        entries.push({ key, value })
         bytes += key.length + value.length
       }
       const full = entries.length >= entriesMax || bytes >= bytesMax
