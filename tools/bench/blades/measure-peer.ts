@@ -64,11 +64,11 @@ export async function measurePeerPoint(options: PeerPointOptions): Promise<Measu
 
 async function measure(peer: Peer, options: PeerPointOptions, signal: AbortSignal): Promise<PeerPointReport> {
   const { clients, runs, form, loadProcesses, timeoutMs, onPhase } = options
-  const { name } = peer.address
+  const { name } = peer
   if (peer.hasReplica) await peer.untilApplied(signal)
   const syncsBefore = await peer.syncs()
   const load = await Load.connect({
-    target: { kind: 'peer', address: peer.address },
+    target: { kind: 'peer', address: peer.addressFor(clients) },
     ...{ clients, runs, form, timeoutMs, signal, processes: loadProcesses },
     onConnected: (connections) => {
       onPhase(`${name}, ${clients} clients: connecting`, connections, clients)

@@ -29,6 +29,7 @@ export interface PeerDescription {
   readonly version: string
   /** The package that makes the load, with its version. */
   readonly client: string
+  /** How clients reach it, and what serves them there. */
   readonly network: string
   readonly settings: SettingsInForce
   /** Null without a replica. */
@@ -48,7 +49,9 @@ export interface LogPositions {
 }
 
 export interface Peer {
-  readonly address: PeerAddress
+  readonly name: PeerName
+  /** Where so many clients connect: a server may have a better way for few than for many. */
+  addressFor(clients: number): PeerAddress
   readonly hasReplica: boolean
   /** Statements that define things, in order. @throws ReplogError PROTOCOL with what refuses one */
   define(statements: readonly string[]): Promise<void>

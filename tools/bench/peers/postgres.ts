@@ -28,6 +28,7 @@ const SETTINGS = [
 
 export const POSTGRES: PeerKind = {
   label: 'PostgreSQL',
+  serving: 'a process for each client',
   versionSql: 'SELECT version()',
   settingsSql: `SELECT name, current_setting(name) FROM pg_settings WHERE name IN ('${SETTINGS.join("','")}')`,
   durable: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' },
@@ -96,8 +97,8 @@ export async function startPostgres(options: PeerOptions): Promise<Peer> {
       )
       replica = (await startNode(replicaHome)).node
     }
-    const parts = { kind: POSTGRES, client: client.description, address: primary.address }
-    return await RunningPeer.of({ ...parts, primary: primary.node, replica })
+    const parts = { kind: POSTGRES, name: 'postgres', client: client.description } as const
+    return await RunningPeer.of({ ...parts, addressFor: () => primary.address, primary: primary.node, replica })
   } catch (error) {
     for (const { process, connection } of started.reverse()) {
       connection.close()

@@ -7,13 +7,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ReplogError } from '../../../core/errors.js'
 import { type PeerConnection, refusedBy } from './client.js'
-import type { LogPositions, Peer, PeerAddress, PeerCpu, PeerDescription, SettingsInForce } from './peer.js'
+import type { LogPositions, Peer, PeerAddress, PeerCpu, PeerDescription, PeerName, SettingsInForce } from './peer.js'
 import type { ServerProcess } from './server-process.js'
 
 /** The questions of one kind. */
 export interface PeerKind {
   /** As people write it. */
   readonly label: string
+  /** What serves its clients. */
+  readonly serving: string
   readonly versionSql: string
   /** Two columns: name and value. */
   readonly settingsSql: string
@@ -35,7 +37,8 @@ export interface PeerNode {
 export interface RunningOptions {
   readonly kind: PeerKind
   readonly client: string
-  readonly address: PeerAddress
+  readonly name: PeerName
+  readonly addressFor: (clients: number) => PeerAddress
   readonly primary: PeerNode
   readonly replica: PeerNode | undefined
 }
@@ -47,12 +50,12 @@ const QUIET_POLL_MS = 20
 const STALL_MS_MAX = 60_000
 
 export class RunningPeer implements Peer {
-  readonly address: PeerAddress
+  readonly name: PeerName
   readonly #options: RunningOptions
   readonly #settings: SettingsInForce
 
   private constructor(options: RunningOptions, settings: SettingsInForce) {
-    this.address = options.address
+    this.name = options.name
     this.#options = options
     this.#settings = settings
   }
@@ -63,6 +66,10 @@ export class RunningPeer implements Peer {
     const settings = await settingsOf(kind, primary)
     requireDurable(kind, settings)
     return new RunningPeer(options, settings)
+  }
+
+  addressFor(clients: number): PeerAddress {
+    return this.#options.addressFor(clients)
   }
 
   get hasReplica(): boolean {
@@ -86,13 +93,13 @@ export class RunningPeer implements Peer {
   }
 
   async describe(): Promise<PeerDescription> {
-    const { kind, client, address, replica } = this.#options
+    const { kind, name, client, replica } = this.#options
     const [row] = await this.rows(kind.versionSql)
     return {
-      name: address.name,
+      name,
       version: row?.[0] ?? 'unknown',
       client,
-      network: NETWORK,
+      network: `${NETWORK}; ${kind.serving}`,
       settings: this.#settings,
       replicaSettings: replica === undefined ? null : await settingsOf(kind, replica),
     }

@@ -135,7 +135,7 @@ async function measureCell(
   const group = await LoadGroup.connect<InsertShare, InsertPartResult>({
     program: PROGRAM,
     shares: shares.map(({ count }, at) => ({
-      ...{ target: side.target, clients: count, rowBytes, warmUpSeconds, seconds },
+      ...{ target: side.targetFor(clients), clients: count, rowBytes, warmUpSeconds, seconds },
       // However unevenly the processes advance, no id of an earlier cell is met again.
       ...{ idFirst: idFirst * loadProcesses + at, idStep: loadProcesses },
     })),

@@ -18,7 +18,7 @@ import type { Side } from './remote-report.js'
 
 export interface RunningSide {
   readonly side: Side
-  readonly target: LoadTarget
+  targetFor(clients: number): LoadTarget
   /** Null for replog, which the report describes itself. */
   readonly description: PeerDescription | null
   cpuSeconds(): Promise<number | null>
@@ -66,7 +66,7 @@ export async function startReplog(options: SideOptions): Promise<RunningSide> {
 function sideOf(server: HttpClient, url: string, stop: () => Promise<void>): RunningSide {
   return {
     side: 'replog',
-    target: { kind: 'replog', url },
+    targetFor: () => ({ kind: 'replog', url }),
     description: null,
     cpuSeconds: async () => (await serverUsage(server)).cpuSeconds,
     syncs: async () => (await serverUsage(server)).syncs,
@@ -92,7 +92,7 @@ export async function startPeerSide(name: PeerName, options: SideOptions): Promi
     await peer.define(peerInserts(name, rowBytes).define)
     return {
       side: name,
-      target: { kind: 'peer', address: peer.address },
+      targetFor: (count) => ({ kind: 'peer', address: peer.addressFor(count) }),
       description: await peer.describe(),
       cpuSeconds: async () => (await peer.cpuSeconds()).primary,
       syncs: () => peer.syncs(),
