@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64
 /** The `replog` command. */
 import { dispatch } from './dispatch.js'
 import { Terminal } from './terminal.js'

@@ -1,11 +1,13 @@
 /** The command line: help, exit codes, the nearest right verb and flag, flags from the environment, errors as text or JSON. */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { VERSION } from '../../core/version.js'
 import { describeVerbs, dispatch } from '../../tools/dispatch.js'
+import { SERVER_NODE_FLAGS } from '../../tools/node-flags.js'
 import { Terminal } from '../../tools/terminal.js'
 import { VERBS } from '../../tools/verbs.js'
 import { recordedStream, replog } from './recording-terminal.js'
@@ -147,7 +149,8 @@ t.test('a flag without a value is set by 1, true, yes or on, and by nothing else
 
 t.test('the program itself: executable, exit code, and quiet when its reader leaves', async (t) => {
   const program = fileURLToPath(new URL('../../tools/replog.js', import.meta.url))
-  t.match(readFileSync(program, 'utf8'), /^#!\/usr\/bin\/env node\n/)
+  const [first] = readFileSync(program, 'utf8').split('\n')
+  t.equal(first, `#!/usr/bin/env -S node ${SERVER_NODE_FLAGS.join(' ')}`)
   const run = async (...args: readonly string[]): Promise<{ code: unknown; stderr: string }> => {
     const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
     child.stdout.destroy()
@@ -159,5 +162,10 @@ t.test('the program itself: executable, exit code, and quiet when its reader lea
     return { code, stderr }
   }
   t.same(await run('--help'), { code: 0, stderr: '' }, 'nobody reads')
+  // As `npx` starts it: by its first line.
+  const installed = join(t.testdir(), 'replog')
+  symlinkSync(program, installed)
+  chmodSync(program, 0o755)
+  t.match(execFileSync(installed, ['--version'], { encoding: 'utf8' }), /^\d+\.\d+\.\d+/)
   t.match(await run('nonsense'), { code: 2, stderr: /is not a command/ })
 })

@@ -7,6 +7,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ReplogError } from '../../core/errors.js'
+import { SERVER_NODE_FLAGS } from '../node-flags.js'
 import type { Terminal } from '../terminal.js'
 
 const PROGRAM = fileURLToPath(new URL('../replog.js', import.meta.url))
@@ -47,7 +48,7 @@ export class ChildServer {
     onDeath: (error: ReplogError) => void,
   ): Promise<ChildServer> {
     // A process group of its own: Ctrl-C reaches this process, which then ends the servers in order.
-    const child = spawn(process.execPath, [PROGRAM, role, '--json', ...args], {
+    const child = spawn(process.execPath, [...SERVER_NODE_FLAGS, PROGRAM, role, '--json', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
