@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ReplogError } from '../../../core/errors.js'
 import type { Terminal } from '../../terminal.js'
+import { heapFlags } from '../measuring-child.js'
 import type { AnyReport } from './kinds.js'
 
 /** One benchmark of the run. */
@@ -46,7 +47,7 @@ export async function runAll(options: RunAllOptions): Promise<Record<string, Any
 async function runPart({ name, args }: Part, { terminal, signal }: RunAllOptions): Promise<void> {
   if (signal.aborted) throw stopped()
   // A process group of its own: Ctrl-C reaches this process, which then ends the benchmark in order.
-  const child = spawn(process.execPath, [...process.execArgv, PROGRAM, 'bench', ...args], {
+  const child = spawn(process.execPath, [...heapFlags(), PROGRAM, 'bench', ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   })

@@ -52,6 +52,9 @@ export function noteLines({ proof, settings }: CommitReport): string[] {
       'synced, one in flight; what waits meanwhile goes into the next. With 1 committer: one synced batch each.',
     'Each series has a process of its own; processor time is of all its threads, the committers included. Ratios are of ' +
       'cells that ran one after the other.',
+    ...(settings.heapFlags.length === 0
+      ? []
+      : [`Node was started with ${settings.heapFlags.join(' ')}, on every side.`]),
     `Bytes are for each transaction; amplification is over the ${settings.rowBytes} bytes of its row.`,
     proof.notTraced === null
       ? `Syncs were counted by the kernel as well, in ${proof.cells.length} runs under strace, and every series held the ` +
