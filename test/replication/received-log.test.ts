@@ -1,0 +1,102 @@
+/** G7, G8: what a replica has received comes out as whole transactions, in order and once; a bad frame ends it, not what was before. */
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import t from 'tap'
+import { asEpoch, asLsn, LSN_ZERO, type Position } from '../../core/position.js'
+import { genesisDigest } from '../../log/codec/digest.js'
+import type { Transaction } from '../../log/codec/message.js'
+import { sealTransaction } from '../../log/codec/seal.js'
+import { decodeTransaction } from '../../log/codec/transaction-codec.js'
+import type { LogPoint } from '../../log/link/protocol.js'
+import { ReceivedLog } from '../../replica/received-log.js'
+import { transaction } from '../codec/messages.js'
+
+const START: Position = { epoch: asEpoch(1), lsn: LSN_ZERO, digest: genesisDigest(Buffer.alloc(16)) }
+const START_POINT: LogPoint = { lsn: 0n, bytes: 100n, commitUs: 0n }
+/** Small, so that many transactions have several segments. */
+const SEGMENT_BYTES = 200
+
+function framesOf(transactions: readonly Transaction[]): Buffer[][] {
+  let digest: Uint8Array = START.digest
+  return transactions.map((each, index) => {
+    const placed = { ...each, lsn: asLsn(BigInt(index + 1)), epoch: asEpoch(1) }
+    const sealed = sealTransaction(placed, digest, SEGMENT_BYTES)
+    digest = sealed.digest
+    return [...sealed.frames]
+  })
+}
+
+/** Frames in messages of as many as `counts` say, in turns. */
+function messagesOf(frames: readonly Buffer[], counts: readonly number[]): Buffer[] {
+  const messages: Buffer[] = []
+  for (let at = 0, turn = 0; at < frames.length; turn++) {
+    const count = counts[turn % counts.length]!
+    messages.push(Buffer.concat(frames.slice(at, at + count)))
+    at += count
+  }
+  return messages
+}
+
+const counts = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 })
+
+void t.test('transactions come out as they were sealed, however frames and messages are cut', async () => {
+  fc.assert(
+    fc.property(fc.array(transaction, { maxLength: 8 }), counts, fc.boolean(), (transactions, counts, isEager) => {
+      const log = framesOf(transactions)
+      const received = new ReceivedLog(START, START_POINT)
+      const out: Buffer[][] = []
+      const takeOut = (): void => {
+        while (received.waiting > 0) {
+          const { position, frames, payloads, bytes } = received.next()
+          assert.equal(position.lsn, BigInt(out.length + 1))
+          assert.equal(bytes, Buffer.concat(frames).length)
+          assert.equal(decodeTransaction(payloads).lsn, position.lsn)
+          out.push([...frames])
+        }
+      }
+      let taken = 0
+      for (const message of messagesOf(log.flat(), counts)) {
+        received.take(message)
+        taken += message.length
+        const outBytes = out.flat().reduce((sum, frame) => sum + frame.length, 0)
+        assert.equal(received.waitingBytes, taken - outBytes)
+        const whole = log.slice(0, Number(received.end.lsn)).flat()
+        assert.equal(received.end.bytes, START_POINT.bytes + BigInt(Buffer.concat(whole).length))
+        if (isEager) takeOut()
+      }
+      takeOut()
+      assert.deepEqual(out, log)
+      assert.equal(received.waitingBytes, 0)
+      assert.equal(received.end.lsn, BigInt(log.length))
+    }),
+    { numRuns: 60 },
+  )
+})
+
+void t.test('behind a bad frame nothing is taken in, and what was before it comes out', async () => {
+  const log = fc.array(transaction, { minLength: 1, maxLength: 6 })
+  fc.assert(
+    fc.property(log, counts, fc.nat(), fc.nat(), fc.nat(7), (transactions, counts, which, where, bit) => {
+      const log = framesOf(transactions)
+      const flat = log.flat()
+      const bad = which % flat.length
+      const damaged = Buffer.from(flat[bad]!)
+      damaged[where % damaged.length]! ^= 1 << bit
+      const received = new ReceivedLog(START, START_POINT)
+      const messages = messagesOf(flat.with(bad, damaged), counts)
+      assert.throws(
+        () => {
+          for (const message of messages) received.take(message)
+        },
+        { name: 'ReplogError' },
+      )
+      const before = new Set(flat.slice(0, bad))
+      const whole = log.filter((frames) => frames.every((frame) => before.has(frame)))
+      assert.equal(received.waiting, whole.length)
+      assert.equal(received.end.lsn, BigInt(whole.length))
+      for (const frames of whole) assert.deepEqual(received.next().frames, frames)
+      assert.throws(() => received.next(), { name: 'AssertionError' })
+    }),
+    { numRuns: 60 },
+  )
+})
