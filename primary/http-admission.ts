@@ -7,7 +7,7 @@
  * metrics, status, the log) are always let in, so that operators see what goes on.
  */
 import { Transform, type TransformCallback } from 'node:stream'
-import type { FastifyInstance, FastifyRequest, RequestPayload } from 'fastify'
+import type { FastifyInstance, FastifyRequest, RequestPayload, onRequestHookHandler } from 'fastify'
 import { isReplogError } from '../core/errors.js'
 import type { Primary } from './primary.js'
 import { Holding, type Quotas } from './quotas.js'
@@ -67,15 +67,11 @@ class Admission {
 export function registerAdmission(app: FastifyInstance, primary: Primary): void {
   app.decorateRequest('admission', null)
 
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.routeOptions.url?.startsWith(CATALOGS_PATH) !== true) {
-      done()
-      return
-    }
+  const admit: onRequestHookHandler = (request, reply, done) => {
     try {
       const { catalog } = request.params as { readonly catalog?: string }
       const admission = new Admission(primary.quotas, catalog)
-      reply.raw.once('close', admission.release)
+      reply.raw.on('close', admission.release)
       request.admission = admission
       const length = request.headers['content-length']
       if (length !== undefined) admission.addBodyBytes(Number(length))
@@ -85,6 +81,13 @@ export function registerAdmission(app: FastifyInstance, primary: Primary): void 
       return
     }
     done()
+  }
+
+  // A hook of these routes and not of all: asking each request for its route makes an object of all that is known of it.
+  app.addHook('onRoute', (route) => {
+    if (!route.url.startsWith(CATALOGS_PATH)) return
+    const { onRequest: own } = route
+    route.onRequest = own === undefined ? admit : [admit, ...(Array.isArray(own) ? own : [own])]
   })
 
   // A body that does not say its length is counted as it comes.
@@ -113,12 +116,12 @@ function countedBody(payload: RequestPayload, admission: Admission): RequestPayl
 }
 
 /** Does the work of a request, which counts until it is done, even when its client has gone. */
-export async function duringAdmission<Result>(request: FastifyRequest, work: () => Promise<Result>): Promise<Result> {
+export function duringAdmission<Result>(request: FastifyRequest, work: () => Promise<Result>): Promise<Result> {
   const { admission } = request
-  admission?.hold()
-  try {
-    return await work()
-  } finally {
-    admission?.release()
-  }
+  if (admission === null) return work()
+  const done = work()
+  admission.hold()
+  // Neither rejects: whoever is given `done` hears of that.
+  void done.then(admission.release, admission.release)
+  return done
 }

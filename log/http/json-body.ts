@@ -39,12 +39,14 @@ function checkMembers(root: object, what: string): void {
       )
     }
     const inner: object[] = []
+    const look = (member: unknown): void => {
+      if (typeof member === 'number') requireFinite(member, what)
+      else if (typeof member === 'object' && member !== null) inner.push(member)
+    }
     for (const at of level) {
-      const members: readonly unknown[] = Array.isArray(at) ? at : Object.values(at)
-      for (const member of members) {
-        if (typeof member === 'number') requireFinite(member, what)
-        else if (typeof member === 'object' && member !== null) inner.push(member)
-      }
+      if (Array.isArray(at)) for (const member of at) look(member)
+      // What is parsed has no properties but its own, and no list of them is made.
+      else for (const name in at) look((at as Readonly<Record<string, unknown>>)[name])
     }
     level = inner
   }
