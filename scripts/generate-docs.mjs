@@ -287,10 +287,9 @@ export async function renderBenchmarks(load) {
   const folder = join(ROOT, RESULTS)
   const names = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
+    .map((name) => name.replace(/\.json$/, ''))
     .sort()
-  const results = names.map((name) =>
-    publishedResult(name.replace(/\.json$/, ''), readFileSync(join(folder, name), 'utf8')),
-  )
+  const results = names.map((name) => publishedResult(name, readFileSync(join(folder, `${name}.json`), 'utf8')))
   const { page, readme, plots, unexplained, needless } = publishedPages(
     results,
     readFileSync(join(folder, 'notes.md'), 'utf8'),

@@ -13,7 +13,7 @@ import { gainsOf, summarize } from '../../tools/bench/fsync/report.js'
 import { delayedEngine } from '../../tools/bench/fsync/sync-delay.js'
 import { rotated } from '../../tools/bench/fsync/sweep.js'
 import { Workload } from '../../tools/bench/fsync/workload.js'
-import { histogram, linePlot } from '../../tools/bench/plot.js'
+import { barPlot, histogram, linePlot } from '../../tools/bench/plot.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { ourFiles, repositoryText } from '../house/repository.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
@@ -270,6 +270,22 @@ t.test('an engine without a delay is passed on as it is; with one it syncs as of
   t.equal(slower.syncs, 1)
   t.equal(slower.get(Buffer.from('a'))?.toString(), '1')
   t.same(await slower.getMany([Buffer.from('b')]), [undefined])
+})
+
+t.test('bars: each is there from zero, escaped, with its spread where it has one', async (t) => {
+  const svg = barPlot({
+    title: 'a < b',
+    yLabel: 'y',
+    bars: [
+      { label: 'one & "two"', color: 'red', value: 10, low: 5, high: 20 },
+      { label: 'three', color: 'blue', value: 0 },
+    ],
+  })
+  t.match(svg, 'data-series="one &amp; &quot;two&quot;"')
+  t.equal([...svg.matchAll(/<g data-series=/g)].length, 2)
+  t.equal([...svg.matchAll(/<g data-series="three"><rect [^>]*height="0"/g)].length, 1, 'nothing has no height')
+  t.notMatch(svg, /NaN|Infinity|undefined/)
+  t.notMatch(barPlot({ title: 't', yLabel: 'y', bars: [] }), /NaN|Infinity|undefined/, 'a plot of nothing')
 })
 
 t.test('plots: every series and label is there, escaped; what an axis cannot show is left out', async (t) => {

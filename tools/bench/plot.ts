@@ -152,8 +152,6 @@ export function histogram({ title, x, yLabel, series }: Histogram): string {
 export interface BarPlot {
   readonly title: string
   readonly yLabel: string
-  /** Drawn where something has to be reached. */
-  readonly mark?: { readonly label: string; readonly value: number }
   readonly bars: readonly {
     readonly label: string
     /** A CSS colour. */
@@ -166,10 +164,10 @@ export interface BarPlot {
 }
 
 /** A bar for each of what is compared, from zero, with a line for its spread. */
-export function barPlot({ title, yLabel, mark, bars }: BarPlot): string {
+export function barPlot({ title, yLabel, bars }: BarPlot): string {
   const up = axis(
     { label: yLabel, scale: 'linear', atLeast: 0 },
-    [0, ...bars.map(({ value, high }) => high ?? value), ...(mark === undefined ? [] : [mark.value])],
+    [0, ...bars.map(({ value, high }) => high ?? value)],
     [PLOT_HEIGHT, 0],
   )
   const slot = PLOT_WIDTH / Math.max(1, bars.length)
@@ -186,15 +184,8 @@ export function barPlot({ title, yLabel, mark, bars }: BarPlot): string {
       `<text x="${middle}" y="${short(up.place(high ?? value) - 6)}" text-anchor="middle">${formatted(value)}</text></g>`
     )
   })
-  const line =
-    mark === undefined
-      ? []
-      : [
-          `<line x1="0" x2="${PLOT_WIDTH}" y1="${short(up.place(mark.value))}" y2="${short(up.place(mark.value))}" ` +
-            `stroke="${INK}" stroke-dasharray="5 4"/><text x="4" y="${short(up.place(mark.value) - 5)}">${escaped(mark.label)}</text>`,
-        ]
   const legend = bars.map(({ label, color }) => ({ name: label, color }))
-  return document(title, { place: (value) => value, ticks: [] }, up, '', yLabel, legend, [...drawn, ...line])
+  return document(title, { place: (value) => value, ticks: [] }, up, '', yLabel, legend, drawn)
 }
 
 function isShown({ scale }: Axis, value: number): boolean {

@@ -28,6 +28,7 @@ export interface PublishedPages {
 const README_PLOTS = [
   ['commit', 'commit-throughput'],
   ['commit', 'commit-ratio'],
+  ['commit-remote', 'commit-remote-throughput'],
   ['rotating-blades', 'throughput'],
   ['fsync', 'gain-100-bytes'],
   ['apply', 'apply-throughput'],
