@@ -50,6 +50,7 @@ async function runPart({ name, args }: Part, { terminal, signal }: RunAllOptions
   const child = spawn(process.execPath, [...heapFlags(), PROGRAM, 'bench', ...args], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
+    env: ownEnvironment(),
   })
   const onAbort = (): void => {
     child.kill('SIGTERM')
@@ -72,6 +73,11 @@ async function runPart({ name, args }: Part, { terminal, signal }: RunAllOptions
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** Without the flags in it: those are of `bench all`, and other benchmarks have some of the same names. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REPLOG_')))
 }
 
 function ended(child: ChildProcess): Promise<number | null> {
