@@ -30,7 +30,7 @@ import { parseStat, processTreeCpuSeconds, sumOfTree } from '../../tools/bench/p
 import { findProgram } from '../../tools/bench/peers/programs.js'
 import { requireDurable } from '../../tools/bench/peers/running-peer.js'
 import { requirePeer } from '../../tools/bench/peers/start-peer.js'
-import { makeDirectoryFor, makePeerDirectory } from '../../tools/bench/peers/system-user.js'
+import { makeDirectoryFor, openFor } from '../../tools/bench/peers/system-user.js'
 import { repositoryPath } from '../house/repository.js'
 import { replog } from './recording-terminal.js'
 
@@ -129,23 +129,21 @@ t.test('processor time is that of a process and all below it, and of nobody else
   }
 })
 
-t.test('a directory for another user is refused where he cannot reach it', async (t) => {
+t.test('a directory that another user cannot reach is refused before anything is measured in it', async (t) => {
   const directory = join(t.testdir({ closed: { bench: {} } }), 'closed')
+  const bench = join(directory, 'bench')
   chmodSync(directory, 0o700)
-  // Nobody's ids: neither owner nor group of anything here.
-  const user = { name: 'nobody-here', uid: process.getuid!(), gid: process.getgid!() }
-  await makePeerDirectory(user, join(directory, 'bench', 'peer'))
-  t.equal(
-    statSync(join(directory, 'bench')).mode & 0o777,
-    0o711,
-    'the directory of the benchmark can be passed through',
-  )
-  await t.resolves(makeDirectoryFor(user, join(directory, 'bench', 'peer', 'own')), 'who owns it passes')
-  if (process.getuid!() !== 0) return
-  await t.rejects(makeDirectoryFor({ ...user, uid: 54_321, gid: 54_321 }, join(directory, 'bench', 'peer', 'other')), {
+  const self = { name: 'self', uid: process.getuid!(), gid: process.getgid!() }
+  await openFor(undefined, bench)
+  t.not(statSync(bench).mode & 0o777, 0o711, 'nothing is opened where the server is of our own user')
+  await t.resolves(openFor(self, bench), 'who owns what is above passes')
+  t.equal(statSync(bench).mode & 0o777, 0o711)
+  await t.rejects(openFor({ name: 'nobody-here', uid: 54_321, gid: 54_321 }, bench), {
     code: 'INVALID_ARGUMENT',
     message: /the user nobody-here, as whom the server runs, may not pass through .*closed; choose with --dir/,
   })
+  await makeDirectoryFor(self, join(bench, 'own'))
+  t.equal(statSync(join(bench, 'own')).mode & 0o777, 0o700)
 })
 
 t.test('clients are shared out, all of them, evenly', async () => {

@@ -26,7 +26,7 @@ import { deviceOf } from './fsync/device.js'
 import { thisMachine } from './machine.js'
 import type { PeerName } from './peers/peer.js'
 import { type PeerFlags, addPeerFlags } from './peers/peer-flags.js'
-import { requirePeer } from './peers/start-peer.js'
+import { requirePeer, requireReachable } from './peers/start-peer.js'
 import { rounded } from './samples.js'
 
 interface Options extends FileOptions, PeerFlags {
@@ -89,6 +89,7 @@ export const verb: Verb<Options> = {
     for (const peer of options.peer ?? []) await requirePeer(peer)
     const signal = untilStopped()
     await inBenchDirectory(invocation, 'replog-rotating-blades-', async (directory) => {
+      for (const peer of options.peer ?? []) await requireReachable(peer, directory)
       const report = await measureAll(options, directory, terminal, signal)
       await putOut(invocation, {
         report,

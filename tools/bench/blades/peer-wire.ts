@@ -38,6 +38,9 @@ export class PeerWire implements Wire {
   readonly #statements: Statements
   readonly #events: WireEvents
   #step: Step = 'fans'
+  /** A transaction is being rolled back; what comes next is sent when it is. */
+  #isLeaving = false
+  #next: (() => void) | undefined
 
   constructor(connection: PeerConnection, peer: PeerName, statements: Statements, events: WireEvents) {
     this.#connection = connection
@@ -47,6 +50,12 @@ export class PeerWire implements Wire {
   }
 
   send(step: Step, userId: number, isCounted: boolean): void {
+    if (this.#isLeaving) {
+      this.#next = () => {
+        this.send(step, userId, isCounted)
+      }
+      return
+    }
     this.#step = step
     switch (step) {
       case 'fans':
@@ -69,8 +78,16 @@ export class PeerWire implements Wire {
   }
 
   abandon(): void {
+    this.#isLeaving = true
     this.#connection.command('ROLLBACK', (refusal) => {
-      if (refusal !== undefined) this.#events.failed(refusedBy(this.#peer, 'ROLLBACK', refusal))
+      this.#isLeaving = false
+      if (refusal !== undefined) {
+        this.#events.failed(refusedBy(this.#peer, 'ROLLBACK', refusal))
+        return
+      }
+      const next = this.#next
+      this.#next = undefined
+      next?.()
     })
   }
 

@@ -35,10 +35,11 @@ export interface PeerStatement {
   run(values: readonly PeerValue[], done: PeerDone): void
 }
 
+/** One request at a time: the next one when the one before is answered. */
 export interface PeerConnection {
   /** @throws ReplogError PROTOCOL with the server's refusal */
   prepare(sql: string): Promise<PeerStatement>
-  /** Without parameters and without rows, such as COMMIT. It is sent after all that was asked before. */
+  /** Without parameters and without rows, such as COMMIT. */
   command(sql: string, done: PeerDone): void
   /** Every value as text. @throws ReplogError PROTOCOL */
   rows(sql: string): Promise<readonly (readonly (string | null)[])[]>

@@ -7,8 +7,8 @@
  * COMMITTED, which has no gap locks and is what PostgreSQL's default is; replog's is serializable.
  */
 import { randomBytes } from 'node:crypto'
-import { chown, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { ReplogError } from '../../../core/errors.js'
 import { bufferMemoryMib } from './buffer-memory.js'
 import { loadMariadbClient } from './mariadb-client.js'
@@ -16,12 +16,14 @@ import type { Peer, PeerAddress, PeerOptions } from './peer.js'
 import { findProgram } from './programs.js'
 import { type PeerKind, type PeerNode, RunningPeer } from './running-peer.js'
 import { ServerProcess, freePort, runProgram } from './server-process.js'
-import { makeDirectoryFor, makePeerDirectory, serverUser } from './system-user.js'
+import { makeDirectoryFor, openFor, serverUser } from './system-user.js'
 
 const PLACES = { directories: ['/usr/sbin', '/usr/libexec', '/usr/local/sbin', '/opt/homebrew/opt/mariadb/bin'] }
 const START_MS_MAX = 60_000
 /** Connections beside those of the load: the benchmark's own and replication. */
 const SPARE_CONNECTIONS = 16
+/** Whom its package makes. */
+export const SYSTEM_USER = 'mysql'
 const USER = 'bench'
 const DATABASE = 'bench'
 /** Up to here a thread for each connection was as fast as a pool, or faster. */
@@ -82,8 +84,10 @@ export async function startMariadb(options: PeerOptions): Promise<Peer> {
   const { directory, withReplica, signal } = options
   const programs = mariadbPrograms()
   const client = await loadMariadbClient()
-  const user = serverUser('mysql')
-  await makePeerDirectory(user, directory)
+  const user = serverUser(SYSTEM_USER)
+  await mkdir(directory, { recursive: true })
+  await openFor(user, dirname(directory))
+  await openFor(user, directory)
   const password = randomBytes(16).toString('hex')
   const started: PeerNode[] = []
   const startNode = async (

@@ -91,6 +91,7 @@ class Connection implements PeerConnection {
         new Request(
           (connection) => {
             connection.parse({ name, text: sql, types: [] }, true)
+            connection.sync()
           },
           (refusal) => {
             if (refusal === undefined) resolve()
@@ -105,6 +106,7 @@ class Connection implements PeerConnection {
           new Request((connection) => {
             connection.bind({ statement: name, values: values.map(parameter) }, true)
             connection.execute(null, true)
+            connection.sync()
           }, done),
         )
       },
@@ -112,9 +114,11 @@ class Connection implements PeerConnection {
   }
 
   command(sql: string, done: PeerDone): void {
-    this.#client.query(sql, (error: Error | null) => {
-      done(error === null ? undefined : refusalOf(error), NOTHING)
-    })
+    this.#client.query(
+      new Request((connection) => {
+        connection.query(sql)
+      }, done),
+    )
   }
 
   async rows(sql: string): Promise<readonly (readonly (string | null)[])[]> {
@@ -133,7 +137,7 @@ class Connection implements PeerConnection {
   }
 }
 
-/** One round trip of the extended protocol, ended by a sync. pg calls the handlers. */
+/** One round trip. pg calls the handlers; whoever waits is told when the server is ready for the next request. */
 class Request implements pg.Submittable {
   readonly #write: (connection: pg.Connection) => void
   readonly #done: PeerDone
@@ -150,7 +154,6 @@ class Request implements pg.Submittable {
   submit(connection: pg.Connection): void {
     connection.stream.cork()
     this.#write(connection)
-    connection.sync()
     connection.stream.uncork()
   }
 
@@ -179,9 +182,11 @@ class Request implements pg.Submittable {
     this.#done(undefined, { rows: this.#rows, changed: this.#changed })
   }
 
-  /** A refusal; or the connection has ended, which the connection itself tells. */
-  handleError(error: Error): void {
-    this.#done(refusalOf(error), NOTHING)
+  /** A refusal, after which the server says that it is ready; or the connection has ended, and it tells that itself. */
+  handleError(error: Error, connection: pg.Connection): void {
+    connection.once('readyForQuery', () => {
+      this.#done(refusalOf(error), NOTHING)
+    })
   }
 }
 

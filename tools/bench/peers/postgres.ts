@@ -3,20 +3,22 @@
  * defaults are kept but said), a quarter of the memory for its buffers, and a log that is not checkpointed all the time.
  */
 import { randomBytes } from 'node:crypto'
-import { chown, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { bufferMemoryMib } from './buffer-memory.js'
 import type { Peer, PeerAddress, PeerOptions } from './peer.js'
 import { loadPostgresClient } from './postgres-client.js'
 import { findProgram } from './programs.js'
 import { type PeerKind, type PeerNode, RunningPeer } from './running-peer.js'
 import { ServerProcess, freePort, runProgram } from './server-process.js'
-import { type SystemUser, makeDirectoryFor, makePeerDirectory, serverUser } from './system-user.js'
+import { type SystemUser, makeDirectoryFor, openFor, serverUser } from './system-user.js'
 
 const PLACES = { directories: ['/usr/lib/postgresql/*/bin', '/usr/pgsql-*/bin', '/opt/homebrew/opt/postgresql@*/bin'] }
 const START_MS_MAX = 60_000
 /** Connections beside those of the load: the benchmark's own, replication, and those kept for superusers. */
 const SPARE_CONNECTIONS = 16
+/** Whom its package makes. */
+export const SYSTEM_USER = 'postgres'
 const USER = 'bench'
 const DATABASE = 'postgres'
 
@@ -52,8 +54,10 @@ export async function startPostgres(options: PeerOptions): Promise<Peer> {
   const { directory, withReplica, signal } = options
   const programs = postgresPrograms()
   const client = await loadPostgresClient()
-  const user = serverUser('postgres')
-  await makePeerDirectory(user, directory)
+  const user = serverUser(SYSTEM_USER)
+  await mkdir(directory, { recursive: true })
+  await openFor(user, dirname(directory))
+  await openFor(user, directory)
   const password = randomBytes(16).toString('hex')
   const addressOf = (port: number): PeerAddress => {
     return { name: 'postgres', host: '127.0.0.1', port, user: USER, password, database: DATABASE }

@@ -32,23 +32,13 @@ export function serverUser(name: string): SystemUser | undefined {
 }
 
 /**
- * Makes the directory of a peer. It and its parent, which is the benchmark's own, are opened for passing through.
- */
-export async function makePeerDirectory(user: SystemUser | undefined, directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true })
-  if (user === undefined) return
-  for (const opened of [directory, dirname(directory)]) await chmod(opened, 0o711)
-}
-
-/**
- * A new directory in that of the peer, which belongs to the user.
+ * Opens a directory of the benchmark's own for passing through.
  * @throws ReplogError INVALID_ARGUMENT when the user cannot get there
  */
-export async function makeDirectoryFor(user: SystemUser | undefined, directory: string): Promise<void> {
-  await mkdir(directory, { mode: 0o700, recursive: true })
+export async function openFor(user: SystemUser | undefined, directory: string): Promise<void> {
   if (user === undefined) return
-  await chown(directory, user.uid, user.gid)
-  for (let parent = dirname(directory); ; parent = dirname(parent)) {
+  await chmod(directory, 0o711)
+  for (let parent = directory; ; parent = dirname(parent)) {
     const { mode, uid, gid } = await stat(parent)
     const execute = uid === user.uid ? 0o100 : gid === user.gid ? 0o010 : 0o001
     if ((mode & execute) === 0) {
@@ -60,4 +50,10 @@ export async function makeDirectoryFor(user: SystemUser | undefined, directory: 
     }
     if (parent === dirname(parent)) return
   }
+}
+
+/** Makes a directory that belongs to the user; the one that it is in has been opened for him. */
+export async function makeDirectoryFor(user: SystemUser | undefined, directory: string): Promise<void> {
+  await mkdir(directory, { mode: 0o700, recursive: true })
+  if (user !== undefined) await chown(directory, user.uid, user.gid)
 }

@@ -9,7 +9,7 @@ import { type Invocation, UsageError } from '../../../verb.js'
 import { type FileOptions, inBenchDirectory, putOut } from '../../bench-files.js'
 import { openFileLimit, requireOpenFiles } from '../../blades/open-files.js'
 import { type PeerFlags, addPeerFlags } from '../../peers/peer-flags.js'
-import { requirePeer } from '../../peers/start-peer.js'
+import { requirePeer, requireReachable } from '../../peers/start-peer.js'
 import { measureRemote } from './remote-measure.js'
 import { remoteHtml, remotePlots, remoteText } from './remote-text.js'
 
@@ -68,7 +68,7 @@ export async function runRemote(
 ): Promise<void> {
   const { options, terminal, untilStopped } = invocation
   const preset = PROFILES[options.profile]
-  const { peer: peers = [], loadProcesses = 1, clients = preset.clients } = options
+  const { peer: peers = [], loadProcesses = 1, clients = preset.clients, seconds = preset.seconds } = options
   for (const name of ['committers', 'transactions'] as const) {
     if (options[name] !== undefined)
       throw new UsageError(`--${name} is for embedded commits; with --remote give --clients`)
@@ -79,10 +79,11 @@ export async function runRemote(
   const signal = untilStopped()
   const bar = new ProgressBar(terminal.stderr, undefined, 'cells')
   await inBenchDirectory(invocation, 'replog-bench-commit-', async (directory) => {
+    for (const peer of peers) await requireReachable(peer, directory)
     const report = await measureRemote({
       ...{ directory, clients, loadProcesses, peers, terminal, signal },
-      seconds: options.seconds ?? preset.seconds,
-      warmUpSeconds: preset.warmUpSeconds,
+      seconds,
+      warmUpSeconds: Math.min(preset.warmUpSeconds, seconds),
       repetitions: options.repetitions ?? preset.repetitions,
       rowBytes: options.rowBytes ?? preset.rowBytes,
       replica: options.peerReplica === true,
