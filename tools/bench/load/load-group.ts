@@ -8,6 +8,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { ReplogError } from '../../../core/errors.js'
+import { SERVER_NODE_FLAGS } from '../../node-flags.js'
 import type { FromLoad, ToLoad } from './load-messages.js'
 
 export interface LoadGroupOptions<Share> {
@@ -107,6 +108,8 @@ class LoadPart<Share, Result> {
     // A process group of its own: Ctrl-C reaches the benchmark, which then ends the load.
     const child = fork(program, {
       serialization: 'advanced',
+      // What wants to be fast with thousands of connections here is what wants it in a server.
+      execArgv: [...SERVER_NODE_FLAGS],
       detached: true,
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
