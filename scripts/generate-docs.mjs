@@ -290,7 +290,7 @@ export async function renderBenchmarks(load) {
     .map((name) => name.replace(/\.json$/, ''))
     .sort()
   const results = names.map((name) => publishedResult(name, readFileSync(join(folder, `${name}.json`), 'utf8')))
-  const { page, readme, plots, unexplained, needless } = publishedPages(
+  const { page, readme, details, plots, unexplained, needless } = publishedPages(
     results,
     readFileSync(join(folder, 'notes.md'), 'utf8'),
   )
@@ -303,6 +303,7 @@ export async function renderBenchmarks(load) {
     pages: new Map([
       ['docs/BENCHMARKS.md', page],
       ['README.md', `${text.slice(0, begin + README_BEGIN.length)}\n\n${readme}\n\n${text.slice(end)}`],
+      ...[...details].map(([name, text]) => /** @type {[string, string]} */ ([`${RESULTS}/${name}`, text])),
       ...[...plots].map(([name, svg]) => /** @type {[string, string]} */ ([`${PLOTS}/${name}`, svg])),
     ]),
   }

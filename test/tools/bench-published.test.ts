@@ -4,6 +4,7 @@
  */
 import t from 'tap'
 import type { AnyReport } from '../../tools/bench/all/kinds.js'
+import type { CatalogReport } from '../../tools/bench/catalog-benchmark.js'
 import type { ApplyReport } from '../../tools/bench/apply/report.js'
 import { type PublishedPages, publishedPages, publishedResult } from '../../tools/bench/published/pages.js'
 import { escaped, storyMarkdown } from '../../tools/bench/published/markdown.js'
@@ -11,6 +12,7 @@ import type { PublishedResult } from '../../tools/bench/published/results.js'
 import { TARGETS } from '../../tools/bench/published/targets.js'
 import type { Spread } from '../../tools/bench/samples.js'
 import { tableRows } from '../house/markdown.js'
+import { repositoryText } from '../house/repository.js'
 
 function spread(median: number): Spread {
   return { median, min: median, max: median }
@@ -91,9 +93,20 @@ t.test('of several results of one benchmark the first by name counts, and each h
 })
 
 t.test('a result that is told elsewhere is only linked; what is none is refused by name', async (t) => {
-  const { page } = publishedPages([result('catalogs', { benchmark: 'catalogs' })], '')
-  t.match(page, '[catalogs](benchmarks/catalogs.md): [catalogs.json](benchmarks/catalogs.json)')
+  const { page } = publishedPages([result('others', { benchmark: 'another' })], '')
+  t.match(page, '[others](benchmarks/others.md): [others.json](benchmarks/others.json)')
   t.throws(() => publishedResult('x', '{}'), { message: 'docs/benchmarks/x.json is no result of a benchmark' })
+})
+
+t.test('many catalogs have a page and a line of their own, made from their result', async (t) => {
+  const published = publishedResult('catalogs', repositoryText('docs/benchmarks/catalogs.json'))
+  const { details, readme } = publishedPages([published], '')
+  const report = published.report as unknown as CatalogReport
+  t.match(details.get('catalogs.md'), `**Opened** in ${report.open.withCatalogsMs} ms`)
+  t.match(details.get('catalogs.md'), `| write | ${report.write.first.medianMs} | ${report.write.first.p99Ms} |`)
+  t.match(readme, `opens in ${report.open.withCatalogsMs} ms (${report.open.emptyMs} ms without them)`)
+  const other = { ...published, report: { ...report, open: { emptyMs: 1, withCatalogsMs: 987 } } }
+  t.match(publishedPages([other], '').readme, 'opens in 987 ms (1 ms without them)')
 })
 
 t.test('rows judge by the figures that they are about', async (t) => {

@@ -5,8 +5,10 @@
  * pages. What a person has to say of a row that is not met is in the notes, a heading for each.
  */
 import type { NamedPlot } from '../plot.js'
+import type { CatalogReport } from '../catalog-benchmark.js'
 import { type AnyReport, storyOfAny } from '../all/kinds.js'
 import { type Story, plotsIn } from '../story.js'
+import { catalogsPage, catalogsTable } from './catalogs-page.js'
 import { escaped, markdownTable, storyMarkdown } from './markdown.js'
 import type { MeasuredReport, PublishedResult } from './results.js'
 import { TARGETS, type Target, type Verdict } from './targets.js'
@@ -16,6 +18,8 @@ export interface PublishedPages {
   readonly page: string
   /** What README.md says of it. */
   readonly readme: string
+  /** Pages of single benchmarks, by their path in docs/benchmarks. */
+  readonly details: ReadonlyMap<string, string>
   /** File name → SVG, for docs/benchmarks/plots. */
   readonly plots: ReadonlyMap<string, string>
   /** Rows that are not met and that no note explains. */
@@ -52,6 +56,9 @@ export function publishedPages(results: readonly PublishedResult[], notes: strin
     const story = storyOfAny(report)
     return story === undefined ? [] : [{ name, report: report as MeasuredReport, story }]
   })
+  const catalogs = results
+    .filter(({ name, report }) => name === 'catalogs' && report.benchmark === 'catalogs')
+    .map(({ report }) => report as CatalogReport)
   const plots = new Map(
     stories.flatMap(({ name, story }) => plotsIn(story).map((plot) => [plotFile(name, plot), `${plot.svg}\n`])),
   )
@@ -79,7 +86,8 @@ ratio is of two sides that ran in the same run, in turns.`,
       .filter((text) => text !== '')
       .join('\n\n')
       .concat('\n'),
-    readme: readmePart(judged, stories),
+    readme: [readmePart(judged, stories), ...catalogs.map(catalogsTable)].join('\n\n'),
+    details: new Map(catalogs.map((report) => ['catalogs.md', catalogsPage(report)])),
     plots,
     unexplained: missed.map(({ target }) => target.id).filter((id) => !explained.has(id)),
     needless: [...explained.keys()].filter((id) => !missed.some(({ target }) => target.id === id)),
