@@ -38,7 +38,9 @@ const REMEMBERED_DEFINITIONS_MAX = 10_000
 export class TableNames {
   readonly #state: ReplicatedState
   #validFrom: Lsn
-  readonly #remembered = new Map<string, NamedTable>()
+  /** By catalog and name: joining both to one text would cost more than all else that a lookup does. */
+  readonly #remembered = new Map<CatalogIdentifier, Map<string, NamedTable>>()
+  #rememberedTables = 0
   /** Those of the remembered tables, by the array of columns that tables which are alike share. */
   readonly #definitions = new Set<CompiledTable['columns']>()
   readonly #catalogs = new Map<string, NamedCatalog>()
@@ -59,12 +61,11 @@ export class TableNames {
       const identifier = parseTableName(catalog, name)
       return named(this.#state.dictionary.table(read, identifier), identifier.schema)
     }
-    const cacheName = `${catalog}\0${name}`
-    let found = this.#remembered.get(cacheName)
+    let found = this.#remembered.get(catalog)?.get(name)
     if (found === undefined) {
       const identifier = parseTableName(catalog, name)
       found = named(this.#findTable(identifier, read), identifier.schema)
-      this.#rememberTable(cacheName, found)
+      this.#rememberTable(catalog, name, found)
     }
     return found
   }
@@ -96,15 +97,23 @@ export class TableNames {
     return { id, definitionText: keyText(catalogKey(catalog)) }
   }
 
-  #rememberTable(cacheName: string, found: NamedTable): void {
-    const isFull = this.#remembered.size >= REMEMBERED_NAMES_MAX || this.#definitions.size >= REMEMBERED_DEFINITIONS_MAX
+  #rememberTable(catalog: CatalogIdentifier, name: string, found: NamedTable): void {
+    const isFull =
+      this.#rememberedTables >= REMEMBERED_NAMES_MAX || this.#definitions.size >= REMEMBERED_DEFINITIONS_MAX
     if (isFull) this.#forgetTables()
-    this.#remembered.set(cacheName, found)
+    let tables = this.#remembered.get(catalog)
+    if (tables === undefined) {
+      tables = new Map<string, NamedTable>()
+      this.#remembered.set(catalog, tables)
+    }
+    tables.set(name, found)
+    this.#rememberedTables++
     this.#definitions.add(found.table.columns)
   }
 
   #forgetTables(): void {
     this.#remembered.clear()
+    this.#rememberedTables = 0
     this.#definitions.clear()
   }
 
