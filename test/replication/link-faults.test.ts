@@ -45,8 +45,8 @@ void t.test(`a link that is cut again and again under load, seed ${TEST_SEED}`, 
   loading = false
   await load
   await replica.waitFor(primary.position.lsn)
-  t.ok(replica.replication().reconnects >= 8)
-  await until(() => replica.replication().state === 'streaming')
+  // What the last cut let through may be all there was, before the cut is noticed.
+  await until(() => replica.replication().reconnects >= 8 && replica.replication().state === 'streaming')
   t.equal(replica.replication().error, null)
   t.same(await differences(stores.primary, stores.replica), [])
 })
