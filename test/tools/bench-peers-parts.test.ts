@@ -4,7 +4,7 @@
  * and delays. A comparison must not flatter.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
@@ -51,6 +51,10 @@ t.test('a program is found in PATH first, then where packages put it, in its new
   t.equal(findProgram('Peer', ['server', 'other-name'], places), other)
   chmodSync(other, 0o644)
   t.equal(findProgram('Peer', ['server', 'other-name'], places), newest, 'what cannot be run is no program')
+  // As a directory that this user may not read, but for every user.
+  symlinkSync('loop', join(directory, 'loop'))
+  const closed = { ...places, searchPath: join(directory, 'loop') }
+  t.equal(findProgram('Peer', ['server'], closed), newest, 'what cannot be looked into is passed over')
   t.throws(() => findProgram('Peer', ['none'], { directories: [join(directory, 'gone/*/bin')] }), { code: 'NOT_FOUND' })
 })
 

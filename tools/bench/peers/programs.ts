@@ -40,11 +40,11 @@ function versions(pattern: string): string[] {
 }
 
 function isExecutable(path: string): boolean {
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return false
   try {
     accessSync(path, constants.X_OK)
-    return true
+    return statSync(path).isFile()
   } catch {
+    // It is not there, or in a directory that this user may not read.
     return false
   }
 }
