@@ -34,8 +34,13 @@ t.test('results of several benchmarks stand in one report, with all their plots'
     terminal: shown,
     signal: new AbortController().signal,
     onPart: (name, done, of) => begun.push(`${name} ${done}/${of}`),
+    onResult: async (name, { benchmark }) => void begun.push(`${name}: ${benchmark}`),
   })
-  t.same(begun, ['commit 0/2', 'scan 1/2'])
+  t.same(
+    begun,
+    ['commit 0/2', 'commit: commit', 'scan 1/2', 'scan: scan'],
+    'each result is told before the next begins',
+  )
   t.match(results, {
     commit: { benchmark: 'commit', command: `replog bench commit ${TINY.join(' ')}` },
     scan: { benchmark: 'scan', settings: { rows: 30 } },
@@ -63,7 +68,7 @@ t.test('a benchmark that fails ends the run, and says how to run it alone', asyn
   const parts = [{ name: 'scan', args: ['scan', '--rows', 'x'] }]
   await t.rejects(runAll({ ...options, parts, directory: scratchDirectory(t) }), {
     code: 'INTERNAL',
-    message: /bench scan failed .*run `replog bench scan --rows x/,
+    message: /bench scan failed \(.*whole number.*\); run `replog bench scan --rows x/,
   })
 })
 

@@ -1,4 +1,5 @@
 /** `replog bench all`: every benchmark after another, in one report. */
+import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { alignedTable } from '../table-text.js'
@@ -45,6 +46,8 @@ export const verb: Verb<Options> = {
     for (const peer of peers) await requirePeer(peer)
     const parts = partsOf({ quick: options.quick === true, peers })
     await inBenchDirectory(invocation, 'replog-bench-all-', async (directory) => {
+      // Peers run as users of their own, who have to get to their directories in it.
+      if (peers.length > 0) await chmod(directory, 0o711)
       const results = await runAll({
         parts,
         directory,
@@ -52,6 +55,10 @@ export const verb: Verb<Options> = {
         signal,
         onPart(name, done, of) {
           terminal.note(`bench ${name} (${done + 1} of ${of})`)
+        },
+        async onResult(name, result) {
+          if (options.parts === undefined) return
+          await writeReport(join(options.parts, `${name}.json`), `${jsonText(result, 2)}\n`, terminal)
         },
       })
       const report: AllReport = {
@@ -68,11 +75,6 @@ export const verb: Verb<Options> = {
         html: () => reportHtml(report),
         plots: () => plotsOf(report),
       })
-      if (options.parts !== undefined) {
-        for (const [name, result] of Object.entries(results)) {
-          await writeReport(join(options.parts, `${name}.json`), `${jsonText(result, 2)}\n`, terminal)
-        }
-      }
     })
   },
 }

@@ -27,6 +27,8 @@ export interface RunAllOptions {
   readonly terminal: Terminal
   readonly signal: AbortSignal
   readonly onPart: (name: string, done: number, of: number) => void
+  /** Told of each result as soon as it is there: what comes after it may fail. */
+  readonly onResult?: (name: string, report: AnyReport) => Promise<void>
 }
 
 const PROGRAM = fileURLToPath(new URL('../../replog.js', import.meta.url))
@@ -39,7 +41,9 @@ export async function runAll(options: RunAllOptions): Promise<Record<string, Any
     onPart(part.name, at, parts.length)
     const file = join(directory, `${part.name}.json`)
     await runPart({ ...part, args: [...part.args, '--dir', directory, '--json', file] }, options)
-    results[part.name] = JSON.parse(await readFile(file, 'utf8')) as AnyReport
+    const report = JSON.parse(await readFile(file, 'utf8')) as AnyReport
+    results[part.name] = report
+    await options.onResult?.(part.name, report)
   }
   return results
 }
@@ -67,7 +71,7 @@ async function runPart({ name, args }: Part, { terminal, signal }: RunAllOptions
     if (code !== 0) {
       throw new ReplogError(
         'INTERNAL',
-        `bench ${args[0]} failed (${lastLine}); run \`replog bench ${args.join(' ')}\` alone`,
+        `bench ${args[0]} failed (${messageIn(lastLine)}); run \`replog bench ${args.join(' ')}\` alone`,
       )
     }
   } finally {
@@ -78,6 +82,16 @@ async function runPart({ name, args }: Part, { terminal, signal }: RunAllOptions
 /** Without the flags in it: those are of `bench all`, and other benchmarks have some of the same names. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REPLOG_')))
+}
+
+/** What a benchmark says last is its error, as JSON because its result is. */
+function messageIn(line: string): string {
+  try {
+    return (JSON.parse(line) as { readonly error: { readonly message: string } }).error.message
+  } catch {
+    // It is told as it is.
+    return line
+  }
 }
 
 function ended(child: ChildProcess): Promise<number | null> {
