@@ -51,6 +51,7 @@ export const MARIADB: PeerKind = {
   settingsSql:
     'SELECT variable_name, variable_value FROM information_schema.global_variables ' +
     `WHERE variable_name IN ('${SETTINGS.join("','")}')`,
+  unlimitedSql: 'SET SESSION max_statement_time = 0',
   durable: {
     log_bin: 'ON',
     sync_binlog: '1',

@@ -33,6 +33,7 @@ export const POSTGRES: PeerKind = {
   serving: 'a process for each client',
   versionSql: 'SELECT version()',
   settingsSql: `SELECT name, current_setting(name) FROM pg_settings WHERE name IN ('${SETTINGS.join("','")}')`,
+  unlimitedSql: 'SET statement_timeout = 0',
   durable: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' },
   syncsSql: 'SELECT wal_sync FROM pg_stat_wal',
   clientsSql: "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",

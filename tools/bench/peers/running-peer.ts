@@ -19,6 +19,8 @@ export interface PeerKind {
   readonly versionSql: string
   /** Two columns: name and value. */
   readonly settingsSql: string
+  /** Lifts the limit of a statement's time for the benchmark's own questions, some of which read whole tables. */
+  readonly unlimitedSql: string
   /** What must be in force for an acknowledged commit to survive a power cut. */
   readonly durable: SettingsInForce
   /** One number. */
@@ -53,19 +55,24 @@ export class RunningPeer implements Peer {
   readonly name: PeerName
   readonly #options: RunningOptions
   readonly #settings: SettingsInForce
+  readonly #replicaSettings: SettingsInForce | null
 
-  private constructor(options: RunningOptions, settings: SettingsInForce) {
+  private constructor(options: RunningOptions, settings: SettingsInForce, replicaSettings: SettingsInForce | null) {
     this.name = options.name
     this.#options = options
     this.#settings = settings
+    this.#replicaSettings = replicaSettings
   }
 
   /** @throws ReplogError INTERNAL when a commit of it would not be durable */
   static async of(options: RunningOptions): Promise<RunningPeer> {
-    const { kind, primary } = options
+    const { kind, primary, replica } = options
     const settings = await settingsOf(kind, primary)
-    requireDurable(kind, settings)
-    return new RunningPeer(options, settings)
+    const replicaSettings = replica === undefined ? null : await settingsOf(kind, replica)
+    for (const one of replicaSettings === null ? [settings] : [settings, replicaSettings]) requireDurable(kind, one)
+    // Only now: it would be among the settings of this connection.
+    for (const node of replica === undefined ? [primary] : [primary, replica]) await run(kind, node, kind.unlimitedSql)
+    return new RunningPeer(options, settings, replicaSettings)
   }
 
   addressFor(clients: number): PeerAddress {
@@ -78,14 +85,7 @@ export class RunningPeer implements Peer {
 
   async define(statements: readonly string[]): Promise<void> {
     const { kind, primary } = this.#options
-    for (const sql of statements) {
-      await new Promise<void>((resolve, reject) => {
-        primary.connection.command(sql, (refusal) => {
-          if (refusal === undefined) resolve()
-          else reject(refusedBy(kind.label, sql, refusal))
-        })
-      })
-    }
+    for (const sql of statements) await run(kind, primary, sql)
   }
 
   rows(sql: string, server: 'primary' | 'replica' = 'primary'): Promise<readonly (readonly (string | null)[])[]> {
@@ -93,7 +93,7 @@ export class RunningPeer implements Peer {
   }
 
   async describe(): Promise<PeerDescription> {
-    const { kind, name, client, replica } = this.#options
+    const { kind, name, client } = this.#options
     const [row] = await this.rows(kind.versionSql)
     return {
       name,
@@ -101,7 +101,7 @@ export class RunningPeer implements Peer {
       client,
       network: `${NETWORK}; ${kind.serving}`,
       settings: this.#settings,
-      replicaSettings: replica === undefined ? null : await settingsOf(kind, replica),
+      replicaSettings: this.#replicaSettings,
     }
   }
 
@@ -193,6 +193,15 @@ export function requireDurable(
     'INTERNAL',
     `a commit of this ${label} would not be durable: ${found.join(', ')}; this version may need other settings, report it`,
   )
+}
+
+function run({ label }: PeerKind, { connection }: PeerNode, sql: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    connection.command(sql, (refusal) => {
+      if (refusal === undefined) resolve()
+      else reject(refusedBy(label, sql, refusal))
+    })
+  })
 }
 
 async function settingsOf({ settingsSql }: PeerKind, { connection }: PeerNode): Promise<SettingsInForce> {

@@ -30,9 +30,16 @@ const LOG_LINES = 5
 /** To its end. @throws ReplogError CLOSED with what it said, when it fails */
 export async function runProgram(options: ProgramOptions, signal: AbortSignal): Promise<void> {
   const child = spawnInto(options, signal)
-  const [code] = (await once(child, 'exit')) as [number | null]
+  const failure = await new Promise<string | undefined>((resolve) => {
+    child.on('error', (error) => {
+      resolve(`cannot be run (${error.message})`)
+    })
+    child.on('exit', (code) => {
+      resolve(code === 0 ? undefined : `ended with exit code ${code}`)
+    })
+  })
   signal.throwIfAborted()
-  if (code !== 0) throw await failureOf(options, `ended with exit code ${code}`)
+  if (failure !== undefined) throw await failureOf(options, failure)
 }
 
 export interface ServerOptions extends ProgramOptions {
