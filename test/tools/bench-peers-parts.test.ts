@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import t from 'tap'
+import type { ReplogError } from '../../core/errors.js'
 import { QueryTimes } from '../../tools/bench/blades/query-times.js'
 import { problemsOfPeer } from '../../tools/bench/blades/measure-peer.js'
 import { type PeerFinalState, type PeerReport, ratiosOf } from '../../tools/bench/blades/peer-report.js'
@@ -29,6 +30,7 @@ import { POSTGRES } from '../../tools/bench/peers/postgres.js'
 import { parseStat, processTreeCpuSeconds, sumOfTree } from '../../tools/bench/peers/process-tree.js'
 import { findProgram } from '../../tools/bench/peers/programs.js'
 import { requireDurable } from '../../tools/bench/peers/running-peer.js'
+import { type ProgramOptions, ServerProcess, runProgram } from '../../tools/bench/peers/server-process.js'
 import { requirePeer } from '../../tools/bench/peers/start-peer.js'
 import { makeDirectoryFor, openFor } from '../../tools/bench/peers/system-user.js'
 import { repositoryPath } from '../house/repository.js'
@@ -148,6 +150,37 @@ t.test('a directory that another user cannot reach is refused before anything is
   })
   await makeDirectoryFor(self, join(bench, 'own'))
   t.equal(statSync(join(bench, 'own')).mode & 0o777, 0o700)
+})
+
+t.test('a program of a peer that fails says what it said last', async (t) => {
+  const directory = t.testdir({})
+  const { signal } = new AbortController()
+  const program = (script: string): ProgramOptions => ({
+    ...{ program: process.execPath, args: ['-e', script], user: undefined, directory, log: join(directory, 'log') },
+  })
+  await t.resolves(runProgram(program('console.log("fine")'), signal))
+  await t.rejects(runProgram(program('console.error("no room"); process.exit(3)'), signal), {
+    code: 'CLOSED',
+    message: /ended with exit code 3: fine \| no room$/,
+  })
+  await t.rejects(runProgram({ ...program(''), program: join(directory, 'none') }, signal), {
+    code: 'CLOSED',
+    message: /none cannot be run \(.*ENOENT\)/,
+  })
+  await t.rejects(runProgram(program('setInterval(() => 1, 1000)'), AbortSignal.timeout(200)), { name: 'TimeoutError' })
+  let onDeath: (error: ReplogError) => void
+  const death = new Promise<ReplogError>((resolve) => {
+    onDeath = resolve
+  })
+  const server = new ServerProcess({
+    ...program('console.error("no port"); process.exit(1)'),
+    stopSignal: 'SIGTERM',
+    onDeath: onDeath!,
+  })
+  const connect = async (): Promise<never> => Promise.reject(new Error('refused'))
+  await t.rejects(server.untilReady(connect, 60_000, signal), { code: 'CLOSED', message: /did not start: .*no port$/ })
+  t.match(await death, { code: 'CLOSED', message: /ended by itself \(exit code 1\): .*no port$/ })
+  await t.resolves(server.stop(), 'it is gone already')
 })
 
 t.test('clients are shared out, all of them, evenly', async () => {
