@@ -186,12 +186,13 @@ export class Session {
     const transaction = this.#transaction
     // After a fault of ours nobody knows what the transaction holds.
     if (transaction !== undefined && !isReplogError(error)) transaction.rollback()
-    const isUnknown = isReplogError(error, 'COMMIT_UNKNOWN')
+    // The one is perhaps committed, the other is, and only not confirmed by replicas.
+    const isCommitted = isReplogError(error, 'COMMIT_UNKNOWN') || isReplogError(error, 'ACK_TIMEOUT')
     if (transaction !== undefined && transaction.status !== 'open') {
-      this.#end('ended', isUnknown ? undefined : 'error')
+      this.#end('ended', isCommitted ? undefined : 'error')
     }
     if (this.#transaction !== undefined) return { error, transaction: 'open' }
-    return { error, transaction: had && !isUnknown ? 'rolled back' : 'none' }
+    return { error, transaction: had && !isCommitted ? 'rolled back' : 'none' }
   }
 
   async #perform(operation: Operation, sizeBytes: number): Promise<SessionResult> {

@@ -10,6 +10,7 @@ import { encodeRequest } from '../../log/codec/session/encode-request.js'
 import type { SessionAnswer, SessionRequest } from '../../log/codec/session/messages.js'
 import { SocketRoutes } from '../../log/socket/socket-routes.js'
 import type { LimitOptions } from '../../primary/limit-options.js'
+import type { AckInput } from '../../primary/ack-gate.js'
 import { Primary } from '../../primary/primary.js'
 import type { ConnectionLimits } from '../../primary/session/connection-limits.js'
 import { SessionServer } from '../../primary/session/session-server.js'
@@ -19,6 +20,7 @@ import { GatedEngine } from '../primary/gated-engine.js'
 export interface ServingOptions {
   readonly clock?: Clock
   readonly limits?: LimitOptions
+  readonly ack?: AckInput
   readonly connectionLimits?: Partial<ConnectionLimits>
 }
 
@@ -35,13 +37,13 @@ export interface ServingSessions {
 
 /** In memory, closed when the test ends; a fault of the server fails the test. */
 export async function serveSessions(t: Test, options: ServingOptions = {}): Promise<ServingSessions> {
-  const { clock = systemClock, limits = {} } = options
+  const { clock = systemClock, limits = {}, ack = 'local' } = options
   const errors: unknown[] = []
   const onError = (error: unknown): void => {
     errors.push(error)
   }
   const engine = new GatedEngine(new MemoryEngine())
-  const primary = await Primary.open({ path: '/memory', engine, clock, limits, onError })
+  const primary = await Primary.open({ path: '/memory', engine, clock, limits, ack, onError })
   const sockets = new SocketRoutes()
   const sessions = new SessionServer(primary, sockets, clock, { onError, limits: options.connectionLimits })
   const server = createServer()
@@ -208,10 +210,7 @@ export const KV = {
 
 /** A table `test.kv` with rows 1 to `rows`. */
 export async function makeKv(primary: Primary, rows = 0): Promise<void> {
-  await primary
-    .catalog()
-    .execute([
-      { createTable: { table: KV } },
-      { insert: { table: 'kv', rows: Array.from({ length: rows }, (_, index) => ({ id: index + 1, value: 'old' })) } },
-    ])
+  const old = Array.from({ length: rows }, (_, index) => ({ id: index + 1, value: 'old' }))
+  const statements = [{ createTable: { table: KV } }, { insert: { table: 'kv', rows: old } }]
+  await primary.catalog().execute(statements, { ack: 'local' })
 }

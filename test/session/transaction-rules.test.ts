@@ -335,3 +335,17 @@ t.test('a one-shot that would wait for a lock of its own session is refused at o
   await mine.ask({ rollback: {} })
   t.match(await mine.ask(execute(insert)), { results: [{ inserted: 1 }] })
 })
+
+t.test('a commit that replicas do not confirm in time is committed, and no transaction is left (G10)', async (t) => {
+  const { primary, connect } = await serveSessions(t, { ack: { level: 'durable', timeoutMs: 10 } })
+  await makeKv(primary)
+  const client = await connect()
+  const row = { insert: { table: 'kv', rows: [{ id: 1 }] } }
+  t.equal(await client.refused({ execute: { statements: [row] } }), 'ACK_TIMEOUT, none')
+  await client.ask({ begin: {} })
+  await client.ask({ insert: { table: 'kv', rows: [{ id: 2 }] } })
+  t.equal(await client.refused({ commit: {} }), 'ACK_TIMEOUT, none')
+  t.match(await client.ask({ get: { table: 'kv', key: { id: 2 } } }), { row: { id: 2 } })
+  await client.ask({ begin: {} })
+  await client.ask({ rollback: {} })
+})
