@@ -345,7 +345,7 @@ t.test('a commit that replicas do not confirm in time is committed, and no trans
   await client.ask({ begin: {} })
   await client.ask({ insert: { table: 'kv', rows: [{ id: 2 }] } })
   t.equal(await client.refused({ commit: {} }), 'ACK_TIMEOUT, none')
-  t.match(await client.ask({ get: { table: 'kv', key: { id: 2 } } }), { row: { id: 2 } })
   await client.ask({ begin: {} })
+  t.match(await client.ask({ get: { table: 'kv', key: { id: 2 } } }), { row: { id: 2 } })
   await client.ask({ rollback: {} })
 })
