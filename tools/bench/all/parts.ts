@@ -11,9 +11,6 @@ export interface Extent {
 export function partsOf({ quick, peers }: Extent): Part[] {
   const beside = peers.length === 0 ? [] : ['--peer', peers.join(',')]
   const profile = ['--profile', quick ? 'quick' : 'full']
-  const blades = quick
-    ? ['--clients', '50,200', '--runs', '2000']
-    : ['--clients', '1000,2000,4000,8000', '--runs', '200000', ...(peers.length === 0 ? [] : ['--peer-runs', '20000'])]
   return [
     { name: 'fsync', args: ['fsync', ...profile] },
     { name: 'commit', args: ['commit', ...profile] },
@@ -22,6 +19,16 @@ export function partsOf({ quick, peers }: Extent): Part[] {
     { name: 'open', args: ['open', ...profile] },
     { name: 'http', args: ['http', ...profile] },
     { name: 'commit-remote', args: ['commit', '--remote', ...profile, ...beside] },
-    { name: 'rotating-blades', args: ['rotating-blades', ...blades, ...beside] },
+    ...bladesParts(quick, beside),
   ]
+}
+
+/** With thousands of connections a peer takes most of an hour, or none of them: they are measured with one thousand. */
+function bladesParts(quick: boolean, beside: readonly string[]): Part[] {
+  const blades = (name: string, ...args: readonly string[]): Part => ({ name, args: ['rotating-blades', ...args] })
+  if (quick) return [blades('rotating-blades', '--clients', '50,200', '--runs', '2000', ...beside)]
+  const alone = blades('rotating-blades', '--clients', '1000,2000,4000,8000', '--runs', '200000')
+  if (beside.length === 0) return [alone]
+  const peers = ['--clients', '1000', '--runs', '200000', '--peer-runs', '20000', ...beside]
+  return [alone, blades('rotating-blades-peers', ...peers)]
 }
