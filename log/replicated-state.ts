@@ -27,6 +27,7 @@ import { IDS_META, type IdCounters } from './id-counters.js'
 import { LOG_BYTES_META, encodeLogBytes } from './log-bytes.js'
 import { encodeStoredOutcome } from './stored-outcome.js'
 import { Statistics } from './statistics.js'
+import { ToldWaiters } from './told-waiters.js'
 import type { DurableTransactions, LogTail } from './tail.js'
 
 export interface ServerIdentity {
@@ -104,6 +105,7 @@ export class ReplicatedState {
   #inFlight: Group | undefined
   #flushScheduled = false
   #closed = false
+  readonly #told = new ToldWaiters(() => this.#open.waiters.length + (this.#inFlight?.waiters.length ?? 0))
   readonly #durableWaiters = new Set<DurableWaiter>()
   readonly #failureListeners = new Set<() => void>()
 
@@ -439,7 +441,7 @@ export class ReplicatedState {
     this.versions.prune(this.#durable.lsn)
     const durable = durableTransactions(group)
     if (durable !== undefined) this.tail.publish(durable)
-    for (const waiter of group.waiters) waiter.settle(undefined)
+    this.#told.tell(group.waiters)
     if (durable !== undefined) this.#announce(group, durable)
     for (const listener of this.#roomListeners) listener()
   }
@@ -458,6 +460,7 @@ export class ReplicatedState {
     this.#open = new Group()
     // The open group was not handed to the device, but its transactions rest on those that were.
     void never.batch?.discard()
+    this.#told.tellAll()
     const failed = [...group.waiters, ...never.waiters]
     const error =
       cause instanceof ReplogError
