@@ -174,9 +174,13 @@ export class Store {
     this.assertWritable()
     assert(this.#inFlight === undefined, 'S2: one batch is in flight')
     const group = writes instanceof OpenGroup ? writes : this.#groupOf(writes as Iterable<WriteSet>)
-    this.#inFlight = this.#write(group)
+    const written = group.take().writeSynced()
+    this.#inFlight = written
     try {
-      await this.#inFlight
+      await written
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error
+      throw this.#poison(error)
     } finally {
       this.#inFlight = undefined
     }
@@ -225,22 +229,17 @@ export class Store {
     return group
   }
 
-  async #write(group: OpenGroup): Promise<void> {
-    const batch = group.take()
-    try {
-      await batch.writeSynced()
-    } catch (error) {
-      if (error instanceof assert.AssertionError) throw error
-      const failure = new ReplogError(
-        'COMMIT_UNKNOWN',
-        `the store failed while the commit was written (${messageOf(error)}), so its outcome is not known; repair the ` +
-          'cause, restart the server and read the rows',
-        { cause: error },
-      )
-      this.#failure = failure
-      this.#onFailed(failure)
-      throw failure
-    }
+  /** S3 */
+  #poison(error: unknown): ReplogError {
+    const failure = new ReplogError(
+      'COMMIT_UNKNOWN',
+      `the store failed while the commit was written (${messageOf(error)}), so its outcome is not known; repair the ` +
+        'cause, restart the server and read the rows',
+      { cause: error },
+    )
+    this.#failure = failure
+    this.#onFailed(failure)
+    return failure
   }
 
   async #timedPage(range: KeyRange, options: PageOptions): Promise<Page> {

@@ -13,6 +13,7 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { ReplogError } from '../../core/errors.js'
+import { copyBytes } from './copy-bytes.js'
 
 export const WIRE_VARINT = 0
 export const WIRE_FIXED64 = 1
@@ -374,10 +375,7 @@ export class WireReader {
 
   /** A bytes field in memory of its own. */
   bytesCopy(): Uint8Array {
-    const view = this.bytesView()
-    const copy = new Uint8Array(view.length)
-    copy.set(view)
-    return copy
+    return copyBytes(this.bytesView())
   }
 
   /** Passes over the value behind `tag`. */
