@@ -1,6 +1,7 @@
 /**
  * Copies of bytes whose memory small ones share, as Node's own buffers do: an array buffer for each costs many times the
- * copy, and the collector has to free it.
+ * copy, and the collector has to free it. For values on their way in; what is handed to users has memory of its own,
+ * because their `buffer` is theirs to use.
  */
 
 const POOL_BYTES = 8 * 1024

@@ -181,5 +181,6 @@ function fillAbsent(row: Row, field: Field, version: number): void {
   if (field.addedInVersion <= version) return
   const missing = field.missingValue
   // Objects and bytes are copied, so that nobody who changes a row changes what the next one reads.
-  row[field.ordinal] = typeof missing === 'object' && missing !== null ? field.codec.accept(missing) : missing
+  if (missing instanceof Uint8Array) row[field.ordinal] = new Uint8Array(missing)
+  else row[field.ordinal] = typeof missing === 'object' && missing !== null ? field.codec.accept(missing) : missing
 }

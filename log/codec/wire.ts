@@ -13,7 +13,6 @@
  */
 import { isUtf8 } from 'node:buffer'
 import { ReplogError } from '../../core/errors.js'
-import { copyBytes } from './copy-bytes.js'
 
 export const WIRE_VARINT = 0
 export const WIRE_FIXED64 = 1
@@ -375,7 +374,7 @@ export class WireReader {
 
   /** A bytes field in memory of its own. */
   bytesCopy(): Uint8Array {
-    return copyBytes(this.bytesView())
+    return new Uint8Array(this.bytesView())
   }
 
   /** Passes over the value behind `tag`. */
