@@ -79,6 +79,7 @@ export class ReceivedLog {
    * @throws ReplogError CORRUPT, LOG_GAP, DIVERGED, FENCED, UNSUPPORTED_VERSION; the frames before the bad one are kept
    */
   take(bytes: Buffer): void {
+    if (bytes.length === 0) return
     const message: Message = { bytes, verifiedEnd: 0, takenEnd: 0 }
     this.#messages.push(message)
     /** Where the frame begins that ends the newest whole transaction. */
