@@ -4,23 +4,13 @@
  * Kounavis and Berry 2005), the longer ones there.
  */
 import { crc32 as zlibCrc32 } from 'node:zlib'
+import { crcTables } from './crc-tables.js'
 
 /** zlib's polynomial, bits reversed. */
 const POLYNOMIAL = 0xedb8_8320
 const SHORT_BYTES_MAX = 128
 
-type Tables = readonly [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-]
-
-const [T0, T1, T2, T3, T4, T5, T6, T7] = buildTables()
+const [T0, T1, T2, T3, T4, T5, T6, T7] = crcTables(POLYNOMIAL)
 
 /** Checksum of `bytes`, a u32; of `before ++ bytes` when `crc` is that of `before`. */
 export function crc32(bytes: Uint8Array, crc = 0): number {
@@ -51,23 +41,4 @@ function shortCrc32(bytes: Uint8Array, start: number, end: number, crc: number):
   }
   for (; at < end; at++) rest = T0[(rest ^ bytes[at]!) & 0xff]! ^ (rest >>> 8)
   return ~rest >>> 0
-}
-
-function buildTables(): Tables {
-  const table = (): Uint32Array => new Uint32Array(256)
-  const tables: Tables = [table(), table(), table(), table(), table(), table(), table(), table()]
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
-    tables[0][byte] = crc
-  }
-  // Table n advances a byte over n more zero bytes than table 0 does.
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = tables[0][byte]!
-    for (let slice = 1; slice < 8; slice++) {
-      crc = tables[0][crc & 0xff]! ^ (crc >>> 8)
-      tables[slice]![byte] = crc
-    }
-  }
-  return tables
 }

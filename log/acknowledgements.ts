@@ -71,6 +71,7 @@ export class Acknowledgements {
   /** By server id. */
   readonly #followers = new Map<string, Reached>()
   readonly #lines = new Map<string, Line>()
+  #isClosed = false
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -105,8 +106,9 @@ export class Acknowledgements {
   /** Calls back, at once or later, with whether the LSN was confirmed in time. Who asks behind a higher LSN waits for that. */
   wait(lsn: Lsn, confirmation: Confirmation, settle: (isConfirmed: boolean) => void): void {
     const { level, replicas, timeoutMs } = confirmation
-    if (this.confirmed(level, replicas) >= lsn) {
-      settle(true)
+    const isConfirmed = this.confirmed(level, replicas) >= lsn
+    if (isConfirmed || this.#isClosed) {
+      settle(isConfirmed)
       return
     }
     const line = this.#lineOf(confirmation)
@@ -116,8 +118,9 @@ export class Acknowledgements {
     if (line.cancelTimer === undefined) this.#setTimer(line)
   }
 
-  /** Nobody confirms any more: whoever waits is told so. */
+  /** Nobody is waited for any more: whoever waits, or asks later, is told so at once. */
   close(): void {
+    this.#isClosed = true
     for (const line of this.#lines.values()) {
       line.cancelTimer?.()
       line.cancelTimer = undefined

@@ -385,6 +385,7 @@ export class ReplicatedState {
         })
       })
     }
+    this.#told.tellAll()
     this.#settleDurableWaiters(new ReplogError('CLOSED', 'the server is shutting down'))
     await this.store.close()
   }

@@ -129,7 +129,7 @@ function notConfirmed(position: Position, { level, replicas, timeoutMs }: Policy
   const who = replicas === 1 ? 'no replica' : `not ${replicas} replicas`
   return new ReplogError(
     'ACK_TIMEOUT',
-    `the transaction is committed on this server at LSN ${lsn}, but ${who} confirmed it as ${level} within ${timeoutMs} ms`,
+    `the transaction is committed on this server at LSN ${lsn}, but ${who} confirmed it as ${level} within ${timeoutMs} ms, or before this server shut down`,
     { details: { lsn, position: formatPosition(position), level, replicas, timeoutMs } },
   )
 }

@@ -273,8 +273,16 @@ export class CommitLane {
     }
   }
 
-  /** In the lane. */
+  /** In the lane. A lock that it waited for is given up at once, whatever comes of it: nobody waits behind its fsync. */
   runNow<Answer>(run: OneShotRun<Answer>): void {
+    try {
+      this.#runNow(run)
+    } finally {
+      if (run.turn !== NO_TURN) this.#locks.release(run.turn)
+    }
+  }
+
+  #runNow<Answer>(run: OneShotRun<Answer>): void {
     const state = this.#state
     const { oneShot, turn } = run
     const { annotations, idempotencyKey } = oneShot
@@ -310,7 +318,6 @@ export class CommitLane {
     }
     const { catalogId, statements, effects } = body
     this.#order({ catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome }, startUs, run)
-    if (turn !== NO_TURN) this.#locks.release(turn)
   }
 
   /** Tells a refusal when everything is durable that it may rest on. */

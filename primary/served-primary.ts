@@ -79,10 +79,11 @@ export class ServedPrimary implements ServedNode {
     }
   }
 
-  /** Rolls the sessions back and ends the link to the followers; the primary itself is closed by its owner. */
+  /** Lets no commit wait for followers any more, rolls the sessions back and ends the link to the followers; the primary itself is closed by its owner. */
   async close(): Promise<void> {
     this.#rates.stop()
     this.#link.close()
+    this.primary.acknowledgements.close()
     await this.#sessions.close()
     this.sockets.close()
   }

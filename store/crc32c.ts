@@ -4,43 +4,12 @@
  * Eight bytes per step through eight tables ("slicing-by-8", Kounavis and Berry 2005): 64 MiB in about 50 ms.
  */
 
+import { crcTables } from '../core/crc-tables.js'
+
 /** Castagnoli's polynomial, bits reversed. */
 const POLYNOMIAL = 0x82f6_3b78
 
-const [T0, T1, T2, T3, T4, T5, T6, T7] = buildTables()
-
-type Tables = readonly [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-]
-
-function buildTables(): Tables {
-  const tables: Tables = [table(), table(), table(), table(), table(), table(), table(), table()]
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = byte
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 1) === 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
-    tables[0][byte] = crc
-  }
-  // Table n advances a byte over n more zero bytes than table 0 does.
-  for (let byte = 0; byte < 256; byte++) {
-    let crc = tables[0][byte]!
-    for (let slice = 1; slice < 8; slice++) {
-      crc = tables[0][crc & 0xff]! ^ (crc >>> 8)
-      tables[slice]![byte] = crc
-    }
-  }
-  return tables
-}
-
-function table(): Uint32Array {
-  return new Uint32Array(256)
-}
+const [T0, T1, T2, T3, T4, T5, T6, T7] = crcTables(POLYNOMIAL)
 
 /** Checksum of `bytes[start..end)` as a u32. */
 export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {

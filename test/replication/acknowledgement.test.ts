@@ -45,4 +45,11 @@ void t.test('the commit waits while the replica has not synced it, embedded and 
   t.equal((await post('e', { level: 'durable', replicas: 2, timeoutMs: 20 })).statusCode, 504, 'one is not two')
   t.equal((await post('f', 'durabel')).statusCode, 400)
   t.equal((await post('g', { level: 'durable', replica: 2 })).statusCode, 400)
+
+  const demand = { level: 'durable', replicas: 2, timeoutMs: 3_600_000 }
+  const stuck = post('h', demand)
+  t.equal(await outcomeSoon(stuck), 'pending')
+  await served.close()
+  t.equal((await stuck).statusCode, 504, 'a server that shuts down waits for nobody')
+  t.equal((await post('i', demand)).statusCode, 504, 'nor for those that come later')
 })
