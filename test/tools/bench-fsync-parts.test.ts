@@ -1,4 +1,5 @@
 /** The parts of `bench fsync` by themselves: group commit, latencies, summaries, the proof's refusals, plots, devices. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { Latencies } from '../../tools/bench/fsync/latency.js'
@@ -8,7 +9,7 @@ import { findMount } from '../../tools/bench/fsync/device.js'
 import { GroupCommit } from '../../tools/bench/fsync/group-commit.js'
 import type { ModeName } from '../../tools/bench/fsync/mode.js'
 import { type ModeProof, check, prove } from '../../tools/bench/fsync/proof.js'
-import { countWindows } from '../../tools/bench/traced-syncs.js'
+import { countWindows, traceSyncs } from '../../tools/bench/traced-syncs.js'
 import { gainsOf, summarize } from '../../tools/bench/fsync/report.js'
 import { delayedEngine } from '../../tools/bench/fsync/sync-delay.js'
 import { rotated } from '../../tools/bench/fsync/sweep.js'
@@ -351,4 +352,26 @@ t.test('G2: nothing but the benchmark can open an engine that does not sync', as
     (path) => !path.startsWith('test/') && /from '[./a-z-]*unsynced-engine\.js'/.test(repositoryText(path)),
   )
   t.same(importers, ['tools/bench/fsync/primary-modes.ts'])
+})
+
+t.test('a trace that is stopped ends at once, however far strace has come with attaching itself', async (t) => {
+  const directory = scratchDirectory(t)
+  let stopped = 0
+  for (let round = 0; round < 4; round++) {
+    for (let delayMs = 0; delayMs < 10; delayMs += 0.5) {
+      const controller = new AbortController()
+      // It ends only when it is stopped.
+      const args = ['--eval', 'setInterval(() => {}, 1000)']
+      const traced = traceSyncs({ args, directory, signal: controller.signal }).then(
+        (why) => why,
+        (error: unknown) => (error === controller.signal.reason ? 'stopped' : error),
+      )
+      await sleep(delayMs)
+      controller.abort()
+      const ended = await traced
+      if (ended === 'stopped') stopped++
+      else t.equal(ended, 'strace is not installed')
+    }
+  }
+  t.comment(`${stopped} stopped`)
 })

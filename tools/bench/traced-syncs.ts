@@ -40,19 +40,24 @@ export function markTrace(): void {
 
 /**
  * Runs it to its end; a text is why it could not be traced.
- * @throws ReplogError INTERNAL when the program fails
+ * @throws ReplogError INTERNAL when the program fails; the reason of `signal` when it is aborted, with no process left
  */
 export async function traceSyncs({ args, directory, signal, searchPath }: TraceOptions): Promise<Traced | string> {
   const strace = findStrace(searchPath ?? process.env['PATH'] ?? '')
   if (strace === undefined) return 'strace is not installed'
   const trace = join(directory, 'trace')
-  // -I 2: told to end, it ends, and the traced process with it; with -o it would not.
+  // -I 2: a SIGTERM from outside ends it, and the traced process with it; with -o alone it would not.
   const traceArgs = ['-I', '2', '-f', '-qq', '-e', 'trace=fdatasync,fsync', '-e', 'signal=none', '-o', trace]
-  // What NODE_OPTIONS may load is no part of what is measured.
+  signal.throwIfAborted()
+  // What NODE_OPTIONS may load is no part of what is measured. A process group of its own, see `killGroup`.
   const child = spawn('env', ['-u', 'NODE_OPTIONS', strace, ...traceArgs, process.execPath, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    signal,
+    detached: true,
   })
+  const stop = () => {
+    killGroup(child.pid)
+  }
+  signal.addEventListener('abort', stop)
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
@@ -60,6 +65,8 @@ export async function traceSyncs({ args, directory, signal, searchPath }: TraceO
   child.on('error', (error) => (failure = error))
   // Stopped or not, it is gone when this ends, and so is all that it has open.
   const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  signal.removeEventListener('abort', stop)
+  signal.throwIfAborted()
   if (failure !== undefined) throw failure
   if (code !== 0) {
     const refusal = /^(?:env|\S*strace): (.*)$/m.exec(output.stderr)?.[1]
@@ -69,6 +76,19 @@ export async function traceSyncs({ args, directory, signal, searchPath }: TraceO
   const windows = countWindows(await readFile(trace, 'utf8'))
   await rm(trace)
   return { output: output.stdout, windows }
+}
+
+/**
+ * Ends strace and what it traces, whatever state they are in. A signal to strace alone would not: until it has attached
+ * itself, the traced process stands still and waits for it, and would do so for ever, with its pipes open.
+ */
+function killGroup(leader: number | undefined): void {
+  if (leader === undefined) return
+  try {
+    process.kill(-leader, 'SIGKILL')
+  } catch {
+    // All of it has ended.
+  }
 }
 
 /**
