@@ -8,17 +8,11 @@
  * Which faults are fatal is a property of the error: another cluster, diverged histories, lost history and unknown
  * versions cannot be mended by trying again; a broken link, a gap or a damaged frame can. (G8)
  */
-import { WebSocket } from 'ws'
 import { type ErrorCode, ReplogError, isReplogError, messageOf } from '../core/errors.js'
 import { type Clock, every } from '../core/clock.js'
-import {
-  LINK_HEARTBEAT_MS,
-  LINK_MESSAGE_BYTES_MAX,
-  LINK_SILENCE_MS_MAX,
-  RECONNECT_MS_MAX,
-  RECONNECT_MS_MIN,
-} from '../core/limits.js'
+import { LINK_HEARTBEAT_MS, LINK_SILENCE_MS_MAX, RECONNECT_MS_MAX, RECONNECT_MS_MIN } from '../core/limits.js'
 import { formatPosition } from '../core/position.js'
+import type { LinkSocket } from '../log/link/link-socket.js'
 import {
   LINK_PATH,
   LINK_PROTOCOL,
@@ -31,6 +25,7 @@ import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, Lag, ReplicationStatus, StageStatus } from '../log/status.js'
 import type { BackgroundJobs } from '../log/background-jobs.js'
 import { Applier } from './applier.js'
+import { connectSocket } from './connect-socket.js'
 import { FOLLOW_STATES, type FollowEvent } from './follow-states.js'
 
 /** Faults that a new connection cannot mend. */
@@ -49,6 +44,10 @@ export interface FollowerOptions {
   /** http:// or ws:// address of the primary. */
   readonly from: string
   readonly name: string
+  /** Begins a connection; a WebSocket when not given. */
+  readonly connect?: ((url: string) => LinkSocket) | undefined
+  /** Spreads the attempts of many replicas over time: from 0 to 1, `Math.random` when not given. */
+  readonly random?: (() => number) | undefined
   readonly onStateChange?: ((state: FollowState, error: ReplogError | undefined) => void) | undefined
 }
 
@@ -61,7 +60,7 @@ export class LogFollower {
   readonly #cancelTick: () => void
   readonly #stopListening: () => void
   #follow: FollowState = 'connecting'
-  #socket: WebSocket | undefined
+  #socket: LinkSocket | undefined
   #pauseMs = RECONNECT_MS_MIN
   #cancelReconnect: (() => void) | undefined
   #reconnects = 0
@@ -135,11 +134,7 @@ export class LogFollower {
     this.#cancelReconnect = undefined
     this.#welcomed = false
     this.#attemptMs = this.#clock.monotonicMs()
-    const socket = new WebSocket(this.#url, {
-      maxPayload: LINK_MESSAGE_BYTES_MAX,
-      perMessageDeflate: false,
-      handshakeTimeout: LINK_SILENCE_MS_MAX,
-    })
+    const socket = (this.#options.connect ?? connectSocket)(this.#url)
     this.#socket = socket
     socket.on('open', () => {
       this.#heardMs = this.#clock.monotonicMs()
@@ -179,7 +174,7 @@ export class LogFollower {
     })
   }
 
-  #sayHello(socket: WebSocket): void {
+  #sayHello(socket: LinkSocket): void {
     const { identity, head, headLogBytes } = this.#state
     socket.send(
       encodeLinkMessage({
@@ -224,7 +219,7 @@ export class LogFollower {
     this.#move(this.#isBehind() ? 'behind' : 'caught up')
   }
 
-  #takeFrames(socket: WebSocket, data: Buffer): void {
+  #takeFrames(socket: LinkSocket, data: Buffer): void {
     if (!this.#welcomed) throw new ReplogError('PROTOCOL', 'frames came before the welcome')
     this.#applier.take(data)
     if (this.#applier.isFull) socket.pause()
@@ -292,7 +287,8 @@ export class LogFollower {
     this.#move('lost')
     if (this.#follow === 'stopped') return
     this.#reconnects++
-    this.#cancelReconnect = this.#clock.after(this.#pauseMs * (0.75 + Math.random() / 2), () => {
+    const random = (this.#options.random ?? Math.random)()
+    this.#cancelReconnect = this.#clock.after(this.#pauseMs * (0.75 + random / 2), () => {
       this.#connect()
     })
     this.#pauseMs = Math.min(this.#pauseMs * 2, RECONNECT_MS_MAX)

@@ -9,6 +9,7 @@ import type { Position } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
+import type { LinkSocket } from '../log/link/link-socket.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
@@ -26,6 +27,10 @@ export interface ReplicaOptions {
   readonly clock?: Clock
   /** An engine to use instead of LevelDB at `path`; for tests and simulations. */
   readonly engine?: Engine
+  /** Begins a connection to a ws:// address of the link; a WebSocket when not given. For tests and simulations. */
+  readonly connect?: (url: string) => LinkSocket
+  /** Randomness of the pauses between attempts to connect: from 0 to 1. For simulations. */
+  readonly random?: () => number
   /** Told when the link changes its state; `error` says why it is not streaming. */
   readonly onStateChange?: (state: FollowState, error: ReplogError | undefined) => void
   /** Told about faults in background work. */
@@ -49,6 +54,8 @@ export class Replica {
     this.#follower = new LogFollower(state, this.#jobs, options.clock ?? systemClock, {
       from: options.from,
       name: options.name ?? 'replica',
+      connect: options.connect,
+      random: options.random,
       onStateChange: options.onStateChange,
     })
   }

@@ -19,9 +19,9 @@ import type { Acknowledgements } from '../acknowledgements.js'
 import { LogCursor, assertReachable } from '../log-cursor.js'
 import { positionAt } from '../position-at.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import type { SocketRoutes, WebSocket } from '../socket/socket-routes.js'
 import type { FollowerStatus } from '../status.js'
 import { Follower } from './follower.js'
+import type { LinkRoutes, LinkSocket } from './link-socket.js'
 import {
   type Hello,
   LINK_PATH,
@@ -46,7 +46,7 @@ const SEND_BINARY = { binary: true, compress: false }
 
 interface Connection {
   readonly follower: Follower
-  readonly socket: WebSocket
+  readonly socket: LinkSocket
 }
 
 export interface LinkServerOptions {
@@ -66,7 +66,7 @@ export class LinkServer {
   #closed = false
 
   /** Takes the link's path of `sockets`. */
-  constructor(state: ReplicatedState, clock: Clock, sockets: SocketRoutes, options: LinkServerOptions) {
+  constructor(state: ReplicatedState, clock: Clock, sockets: LinkRoutes, options: LinkServerOptions) {
     sockets.add({
       match: (path) => (path === LINK_PATH ? {} : undefined),
       messageBytesMax: CONTROL_BYTES_MAX,
@@ -92,7 +92,7 @@ export class LinkServer {
     this.#cancelHeartbeat()
   }
 
-  #accept(socket: WebSocket, address: string): void {
+  #accept(socket: LinkSocket, address: string): void {
     let connection: Connection | undefined
     let isGreeted = false
     const gone = new AbortController()
@@ -134,7 +134,7 @@ export class LinkServer {
     })
   }
 
-  async #welcome(socket: WebSocket, hello: Hello, address: string, gone: AbortSignal): Promise<Connection> {
+  async #welcome(socket: LinkSocket, hello: Hello, address: string, gone: AbortSignal): Promise<Connection> {
     const { identity } = this.#state
     if (hello.protocol !== LINK_PROTOCOL) {
       throw new ReplogError(
@@ -216,7 +216,7 @@ export class LinkServer {
   }
 
   /** Sends frames until the socket closes: all that is durable by then in one message, as it lies in memory. */
-  async #pump(socket: WebSocket, cursor: LogCursor, gone: AbortSignal): Promise<void> {
+  async #pump(socket: LinkSocket, cursor: LogCursor, gone: AbortSignal): Promise<void> {
     while (socket.readyState === socket.OPEN && !this.#closed) {
       const chunk = cursor.readTail(LINK_CHUNK_BYTES_TARGET) ?? (await cursor.read(LINK_CHUNK_BYTES_TARGET))
       if (chunk.frames === 0) {
@@ -270,7 +270,7 @@ export class LinkServer {
     this.#options.acknowledgements?.forget(serverId)
   }
 
-  #refuse(socket: WebSocket, error: unknown): void {
+  #refuse(socket: LinkSocket, error: unknown): void {
     if (isReplogError(error, 'CLOSED')) {
       socket.close(1001, 'the server is shutting down')
       return
@@ -283,6 +283,6 @@ export class LinkServer {
   }
 }
 
-function send(socket: WebSocket, message: LinkMessage): void {
+function send(socket: LinkSocket, message: LinkMessage): void {
   socket.send(encodeLinkMessage(message))
 }
