@@ -2,32 +2,30 @@
  * Opens a data directory as a replicated state: identity, head of the log, counters.
  *
  * Invariants checked here, before anything is served (G8):
- * - the last frames of the log are whole transactions, dense, and each digest follows from the one before;
+ * - the last frames of the log are whole transactions, dense, and each digest follows from the one before, down to the
+ *   floor of the log where they reach it;
  * - the log size record is that of the last frame;
  * - a directory of a replica is not opened as a primary, nor the other way round.
  */
-import { randomUUID } from 'node:crypto'
 import { ReplogError, isReplogError } from '../core/errors.js'
 import { type Clock, systemClock } from '../core/clock.js'
 import { OPEN_VERIFY_FRAMES_MAX, SCAN_PAGE_BYTES_MAX } from '../core/limits.js'
-import { DIGEST_BYTES, type Epoch, LSN_ZERO, type Lsn, type Position } from '../core/position.js'
+import { LSN_ZERO, type Lsn, type Position, nextLsn } from '../core/position.js'
 import { openDataDirectory } from '../store/data-directory.js'
 import { DeferredVersions } from '../store/deferred-versions.js'
 import type { Engine, Entry } from '../store/engine.js'
-import { logRange, metaKey, parseLogKey } from '../store/keys.js'
+import { logRange, parseLogKey } from '../store/keys.js'
 import { Store } from '../store/store.js'
 import { RecentVersions } from '../store/versions.js'
-import { WriteSet } from '../store/write-set.js'
 import { ChainVerifier } from './codec/chain-verifier.js'
-import { genesisDigest } from './codec/digest.js'
 import { type Frame, readWholeFrame } from './codec/frame.js'
 import { peekTransaction } from './codec/transaction-codec.js'
 import { IDS_META, IdCounters } from './id-counters.js'
+import { type Role, type ServerIdentity, openIdentity } from './identity.js'
 import { LOG_BYTES_META, decodeLogBytes } from './log-bytes.js'
-import { ReplicatedState, type ServerIdentity } from './replicated-state.js'
+import { type LogFloor, readLogFloor } from './log-floor.js'
+import { ReplicatedState } from './replicated-state.js'
 import { LogTail } from './tail.js'
-
-export type Role = 'primary' | 'replica'
 
 export interface OpenStateOptions {
   readonly path: string
@@ -38,10 +36,6 @@ export interface OpenStateOptions {
   /** Memory for before images that open snapshots need. */
   readonly undoBytesMax?: number | undefined
 }
-
-const SERVER_ID_META = metaKey('server-id')
-const CLUSTER_ID_META = metaKey('cluster-id')
-const ROLE_META = metaKey('role')
 
 /**
  * @throws ReplogError LOCKED, NOT_A_DATA_DIRECTORY, CORRUPT, UNSUPPORTED_VERSION; INVALID_ARGUMENT for the wrong role
@@ -62,16 +56,16 @@ export async function openState(options: OpenStateOptions): Promise<ReplicatedSt
 }
 
 async function readState(store: Store, clock: Clock, options: OpenStateOptions): Promise<ReplicatedState> {
-  const identity = await readIdentity(store, options)
-  const frames = await lastFrames(store)
-  const oldest = await oldestLsn(store)
-  const position = verifyFrames(frames, identity)
+  const identity = await openIdentity(store, options.role, options.path)
+  const floor = readLogFloor(store, identity.clusterId)
+  const newest = await newestFrames(store, floor)
+  const position = verifyFrames(newest, floor, identity)
   const logBytes = readLogBytes(store, position.lsn)
   const idsPayload = store.get(IDS_META)
   if (idsPayload === undefined && position.lsn !== LSN_ZERO) {
     throw new ReplogError('CORRUPT', 'the id counters are missing; restore this server from a peer')
   }
-  const last = frames.at(-1)
+  const last = newest.frames.at(-1)
   return new ReplicatedState({
     clock,
     store,
@@ -81,8 +75,8 @@ async function readState(store: Store, clock: Clock, options: OpenStateOptions):
     position,
     logBytes,
     ids: idsPayload === undefined ? new IdCounters() : IdCounters.decode(idsPayload),
-    trimFloor: (oldest === LSN_ZERO ? LSN_ZERO : oldest - 1n) as Lsn,
-    lastCommitUs: last === undefined ? 0n : peekTransaction(last.payload).commitTimestampUs,
+    floor,
+    lastCommitUs: last === undefined ? floor.commitUs : peekTransaction(last.payload).commitTimestampUs,
   })
 }
 
@@ -92,70 +86,20 @@ function recentVersions({ role, undoBytesMax }: OpenStateOptions): RecentVersion
   return role === 'primary' ? new RecentVersions(options) : new DeferredVersions(options)
 }
 
-async function readIdentity(store: Store, options: OpenStateOptions): Promise<ServerIdentity> {
-  const role = store.get(ROLE_META)?.toString()
-  const serverId = store.get(SERVER_ID_META)
-  const clusterId = store.get(CLUSTER_ID_META)
-  if (role === undefined || serverId === undefined) {
-    if (
-      role !== undefined ||
-      serverId !== undefined ||
-      clusterId !== undefined ||
-      (await oldestLsn(store)) !== LSN_ZERO
-    ) {
-      throw new ReplogError('CORRUPT', 'the identity of this server is missing from its store; restore it from a peer')
-    }
-    return createIdentity(store, options.role)
-  }
-  if (role !== options.role) {
-    throw new ReplogError(
-      'INVALID_ARGUMENT',
-      `${options.path} holds the data of a ${role}; start it with \`replog ${role}\`, or choose another --data directory`,
-    )
-  }
-  return { serverId, clusterId }
+interface NewestFrames {
+  /** Oldest first. */
+  readonly frames: readonly Frame[]
+  /** Whether these are all that the log has above its floor. */
+  readonly all: boolean
 }
 
-/** The first content of a new store; a primary founds a cluster, a replica learns its cluster when it first connects. */
-async function createIdentity(store: Store, role: Role): Promise<ServerIdentity> {
-  const serverId = uuidBytes()
-  const clusterId = role === 'primary' ? uuidBytes() : undefined
-  const writes = new WriteSet()
-  writes.put(SERVER_ID_META, serverId)
-  writes.put(ROLE_META, Buffer.from(role))
-  if (clusterId !== undefined) writes.put(CLUSTER_ID_META, clusterId)
-  await store.commit([writes])
-  return { serverId, clusterId }
-}
-
-/** The durable note of the cluster that a replica belongs to. */
-export function clusterWrites(clusterId: Buffer): WriteSet {
-  const writes = new WriteSet()
-  writes.put(CLUSTER_ID_META, clusterId)
-  return writes
-}
-
-function uuidBytes(): Buffer {
-  return Buffer.from(randomUUID().replaceAll('-', ''), 'hex')
-}
-
-async function oldestLsn(store: Store): Promise<Lsn> {
-  const page = await store.frames(logRange(LSN_ZERO), { entriesMax: 1, bytesMax: 1, reverse: false })
-  const first = page.entries[0]
-  return first === undefined ? LSN_ZERO : readStoredFrame(first).lsn
-}
-
-/** The newest frames, oldest first, beginning with the first segment of a transaction. */
-async function lastFrames(store: Store): Promise<Frame[]> {
-  const page = await store.frames(logRange(LSN_ZERO), {
+async function newestFrames(store: Store, floor: LogFloor): Promise<NewestFrames> {
+  const page = await store.frames(logRange(nextLsn(floor.position.lsn)), {
     entriesMax: OPEN_VERIFY_FRAMES_MAX,
     bytesMax: SCAN_PAGE_BYTES_MAX * 64,
     reverse: true,
   })
-  const frames = page.entries.map(readStoredFrame).reverse()
-  const firstWhole = frames.findIndex((frame) => frame.segment === 0)
-  if (firstWhole < 0) return page.exhausted ? frames : frames.slice(-1)
-  return frames.slice(firstWhole)
+  return { frames: page.entries.map(readStoredFrame).reverse(), all: page.exhausted }
 }
 
 /** LevelDB does not verify its blocks on reads, so a frame may turn up under another key. */
@@ -172,16 +116,14 @@ function readStoredFrame({ key, value }: Entry): Frame {
 }
 
 /** Verifies each frame against the one before it and returns the position of the last. */
-function verifyFrames(frames: readonly Frame[], identity: ServerIdentity): Position {
-  const first = frames[0]
-  if (first === undefined) return startOf(identity.clusterId)
+function verifyFrames({ frames, all }: NewestFrames, floor: LogFloor, identity: ServerIdentity): Position {
+  const last = frames.at(-1)
+  if (last === undefined) return floor.position
   if (identity.clusterId === undefined) throw new ReplogError('CORRUPT', 'the log belongs to no cluster')
-  const last = frames.at(-1)!
   if (!last.lastSegment) throw new ReplogError('CORRUPT', `transaction ${last.lsn} lacks its last segment`)
-  // Without the frame before it, the oldest transaction is taken at its word; from there on the chain must hold.
-  const isBeginning = first.lsn === 1n && first.segment === 0
-  const known = isBeginning ? -1 : frames.findIndex((frame) => frame.lastSegment)
-  const verifier = new ChainVerifier(isBeginning ? startOf(identity.clusterId) : positionAfter(frames[known]!))
+  // Where the floor is too far down, the oldest transaction that was read is taken at its word.
+  const known = all ? -1 : frames.findIndex((frame) => frame.lastSegment)
+  const verifier = new ChainVerifier(all ? floor.position : positionAfter(frames[known]!))
   try {
     for (const frame of frames.slice(known + 1)) verifier.push(frame)
   } catch (error) {
@@ -193,12 +135,6 @@ function verifyFrames(frames: readonly Frame[], identity: ServerIdentity): Posit
 
 function positionAfter(frame: Frame): Position {
   return { epoch: frame.epoch, lsn: frame.lsn, digest: Buffer.from(frame.digest) }
-}
-
-/** Where the empty log of a cluster stands. */
-export function startOf(clusterId: Buffer | undefined): Position {
-  const digest = clusterId === undefined ? Buffer.alloc(DIGEST_BYTES) : genesisDigest(clusterId)
-  return { epoch: 0 as Epoch, lsn: LSN_ZERO, digest }
 }
 
 function readLogBytes(store: Store, lsn: Lsn): bigint {

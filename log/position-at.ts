@@ -1,4 +1,4 @@
-/** The position after a transaction that is in the log. */
+/** The position after a transaction that is in the log, or after which it begins. */
 import { ReplogError } from '../core/errors.js'
 import { type Lsn, type Position, nextLsn } from '../core/position.js'
 import { logRange } from '../store/keys.js'
@@ -11,6 +11,8 @@ export async function positionAt(
   state: ReplicatedState,
   lsn: Lsn,
 ): Promise<{ readonly position: Position; readonly commitUs: bigint }> {
+  const { floor } = state
+  if (lsn === floor.position.lsn) return { position: floor.position, commitUs: floor.commitUs }
   const { entries } = await state.store.frames(logRange(lsn, nextLsn(lsn)), {
     entriesMax: 1,
     bytesMax: 1,

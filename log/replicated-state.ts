@@ -23,19 +23,14 @@ import type { RecentVersions, Snapshot } from '../store/versions.js'
 import { WriteSet } from '../store/write-set.js'
 import type { Effects } from './effects.js'
 import { type CommitWaiter, Group } from './group.js'
+import type { ServerIdentity } from './identity.js'
 import { IDS_META, type IdCounters } from './id-counters.js'
 import { LOG_BYTES_META, encodeLogBytes } from './log-bytes.js'
+import { LOG_FLOOR_META, type LogFloor, encodeLogFloor, logBeginning } from './log-floor.js'
 import { encodeStoredOutcome } from './stored-outcome.js'
 import { Statistics } from './statistics.js'
 import { ToldWaiters } from './told-waiters.js'
 import type { DurableTransactions, LogTail } from './tail.js'
-
-export interface ServerIdentity {
-  /** UUID shared by a primary and its replicas, 16 bytes; undefined on a replica that never met its primary. */
-  readonly clusterId: Buffer | undefined
-  /** UUID of this data directory; 16 bytes. */
-  readonly serverId: Buffer
-}
 
 export interface OpenedState {
   readonly clock: Clock
@@ -46,8 +41,7 @@ export interface OpenedState {
   readonly position: Position
   readonly logBytes: bigint
   readonly ids: IdCounters
-  /** LSN of the oldest frame in the log, minus one. */
-  readonly trimFloor: Lsn
+  readonly floor: LogFloor
   /** Commit timestamp of the last transaction, in microseconds. */
   readonly lastCommitUs: bigint
 }
@@ -85,7 +79,6 @@ export class ReplicatedState {
   readonly tail: LogTail
   readonly dictionary = new Dictionary()
   readonly statistics: Statistics
-  readonly trimFloor: Lsn
   readonly #clock: Clock
   readonly #cancelSweep: () => void
   readonly #ids: IdCounters
@@ -93,6 +86,7 @@ export class ReplicatedState {
   readonly #definitionListeners = new Set<() => void>()
   readonly #roomListeners = new Set<() => void>()
   #identity: ServerIdentity
+  #floor: LogFloor
   #lastCommitUs: bigint
   #head: Position
   #durable: Position
@@ -117,7 +111,7 @@ export class ReplicatedState {
     this.statistics = new Statistics(opened.store)
     this.#identity = opened.identity
     this.#lastCommitUs = opened.lastCommitUs
-    this.trimFloor = opened.trimFloor
+    this.#floor = opened.floor
     this.#head = opened.position
     this.#durable = opened.position
     this.#definitionLsn = opened.position.lsn
@@ -161,6 +155,16 @@ export class ReplicatedState {
   /** LSN of the last transaction that changed a definition; at a snapshot from there on, names mean what they mean now. */
   get definitionLsn(): Lsn {
     return this.#definitionLsn
+  }
+
+  /** Where the log begins. */
+  get floor(): LogFloor {
+    return this.#floor
+  }
+
+  /** LSN of the oldest transaction in the log, minus one. */
+  get trimFloor(): Lsn {
+    return this.#floor.position.lsn
   }
 
   get ids(): IdCounters {
@@ -294,9 +298,25 @@ export class ReplicatedState {
     assert(this.#identity.clusterId === undefined && this.#head.lsn === 0n, 'a server joins one cluster, once')
     const durable = this.appendLocal(writes)
     this.#identity = { ...this.#identity, clusterId }
+    this.#floor = logBeginning(clusterId)
     this.#head = start
     this.#durable = start
     return durable
+  }
+
+  /**
+   * Gives the log up to a transaction away. It is durable before it shows, so when this resolves, and not before, the
+   * frames up to there may be deleted.
+   * @throws ReplogError CLOSED, STORE_FAILED, COMMIT_UNKNOWN
+   */
+  async raiseFloor(floor: LogFloor): Promise<void> {
+    const { lsn } = floor.position
+    assert(lsn > this.trimFloor && lsn <= this.#durable.lsn, 'the floor rises, up to what is durable')
+    const writes = new WriteSet()
+    writes.put(LOG_FLOOR_META, encodeLogFloor(floor))
+    await this.appendLocal(writes)
+    assert(lsn > this.trimFloor, 'one raises the floor at a time')
+    this.#floor = floor
   }
 
   /**

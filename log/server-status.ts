@@ -1,7 +1,7 @@
 /** The part of a server's status that a primary and a replica have in common. */
 import { VERSION } from '../core/version.js'
 import { formatPosition } from '../core/position.js'
-import type { Role } from './open-state.js'
+import type { Role } from './identity.js'
 import type { RateMeter } from './rate-meter.js'
 import type { ReplicatedState } from './replicated-state.js'
 import type { ServerStatus } from './status.js'

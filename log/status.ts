@@ -4,7 +4,7 @@
  * LSNs, byte totals and ids are strings in JSON, because they may exceed 2^53.
  */
 import type { AckStatus } from './acknowledgements.js'
-import type { Role } from './open-state.js'
+import type { Role } from './identity.js'
 
 /** Distance to the primary, in three units. All three are 0 when nothing is missing. */
 export interface Lag {

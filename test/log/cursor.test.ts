@@ -11,6 +11,7 @@ import { Primary } from '../../primary/primary.js'
 import { logKey } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { outcomeOf, outcomeSoon } from '../primary/outcome.js'
+import { raiseFloor } from './raise-floor.js'
 
 /** A log of small and large transactions. */
 async function logOf(sizes: readonly number[]): Promise<MemoryEngine> {
@@ -166,12 +167,8 @@ void t.test('damage in the middle of the log is named, not skipped', async (t) =
 void t.test(
   'G9: what was purged is lost loudly, with the oldest position; ahead of the log there is nothing',
   async (t) => {
-    const engine = await logOf([1, 2, 3])
-    const batch = engine.batch()
-    batch.del(logKey(1n as Lsn, 0))
-    batch.del(logKey(2n as Lsn, 0))
-    await batch.writeSynced()
-    const state = await openLog(t, engine)
+    const state = await openLog(t, await logOf([1, 2, 3]))
+    await raiseFloor(state, 2n)
     t.throws(() => new LogCursor(state, 1n as Lsn), { code: 'HISTORY_LOST', details: { oldest: '2' } })
     t.equal(new LogCursor(state, 2n as Lsn).nextLsn, 3n)
     t.throws(() => new LogCursor(state, (state.durable.lsn + 1n) as Lsn), { code: 'INVALID_ARGUMENT' })

@@ -1,7 +1,8 @@
 /** G8: what a store must be to be opened: its log whole and chained, its identity and records those of its last frame. */
 import t from 'tap'
 import { formatPosition, type Lsn } from '../../core/position.js'
-import { openState, type Role } from '../../log/open-state.js'
+import type { Role } from '../../log/identity.js'
+import { openState } from '../../log/open-state.js'
 import { Primary } from '../../primary/primary.js'
 import { logKey, metaKey } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'

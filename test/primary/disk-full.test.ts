@@ -6,7 +6,7 @@ import { DISK_FREE_BYTES_MIN } from '../../core/limits.js'
 import { EPOCH_FIRST } from '../../core/position.js'
 import { catalogIdentifier } from '../../ddl/identifiers.js'
 import { IdCounters } from '../../log/id-counters.js'
-import { startOf } from '../../log/open-state.js'
+import { logBeginning, startOf } from '../../log/log-floor.js'
 import { ReplicatedState } from '../../log/replicated-state.js'
 import { TableNames } from '../../log/table-names.js'
 import { LogTail } from '../../log/tail.js'
@@ -48,7 +48,7 @@ async function stateOnDisk(t: Test, clusterId: Buffer | undefined, free: { bytes
     position: startOf(clusterId),
     logBytes: 0n,
     ids: new IdCounters(),
-    trimFloor: startOf(clusterId).lsn,
+    floor: logBeginning(clusterId),
     lastCommitUs: 0n,
   })
   t.teardown(() => state.close())

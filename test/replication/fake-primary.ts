@@ -15,7 +15,7 @@ import {
   LINK_PROTOCOL,
   type LinkMessage,
 } from '../../log/link/protocol.js'
-import { startOf } from '../../log/open-state.js'
+import { startOf } from '../../log/log-floor.js'
 
 export const CLUSTER_ID = Buffer.alloc(16, 0xc1)
 const SERVER_ID = Buffer.alloc(16, 0x51)
