@@ -1,4 +1,5 @@
 /** Time and timers behind an interface, so that tests and simulations can drive them. */
+import { setTimeout as timerOf } from 'node:timers/promises'
 
 export interface Clock {
   /** Wall clock in microseconds since 1970-01-01 UTC. */
@@ -7,6 +8,21 @@ export interface Clock {
   monotonicMs(): number
   /** Calls `callback` once after `delayMs`; the returned function cancels it. Never keeps the process alive. */
   after(delayMs: number, callback: () => void): () => void
+  /** From 0 up to 1, for pauses that are not to coincide; the machine's random numbers when left out. */
+  fraction?(): number
+}
+
+/** Resolves after `delayMs`. Somebody waits for it, so it keeps the process alive. */
+export function pause(clock: Clock, delayMs: number): Promise<void> {
+  if (clock === systemClock) return timerOf(delayMs)
+  return new Promise((resolve) => {
+    clock.after(delayMs, resolve)
+  })
+}
+
+/** A random part of a pause, from 0 up to 1. */
+export function fraction(clock: Clock): number {
+  return clock.fraction?.() ?? Math.random()
 }
 
 /** Calls back every `periodMs` until the returned function is called. */

@@ -44,7 +44,7 @@ export class BackgroundJobs implements JobsView {
       this.#failed(error)
     }
     this.#builds = new IndexBuilder(state, leader, failed)
-    this.#purges = new PurgeRunner(state, this.#builds, failed)
+    this.#purges = new PurgeRunner(state, this.#builds, clock, failed)
     state.onDefinitionsDurable(() => {
       this.#reported = undefined
       this.kick()

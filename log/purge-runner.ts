@@ -5,7 +5,7 @@
  * in bounded batches and its own note together with the last of them, so that a crash at any instant leaves a job that
  * can be run again from the start: what is deleted already is simply not found.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { type Clock, pause } from '../core/clock.js'
 import { isReplogError } from '../core/errors.js'
 import { PURGE_KEYS_PER_BATCH, SCAN_PAGE_BYTES_MAX } from '../core/limits.js'
 import type { Lsn } from '../core/position.js'
@@ -47,6 +47,7 @@ const JOBS_PER_RUN = 1000
 
 export class PurgeRunner {
   readonly #state: ReplicatedState
+  readonly #clock: Clock
   readonly #builds: IndexBuilder
   readonly #onError: (error: unknown) => void
   readonly #loop: JobLoop
@@ -54,8 +55,9 @@ export class PurgeRunner {
   /** The job whose turn it is, and the keys that it deleted since the start; undefined while it waits for readers. */
   #current: { readonly job: Buffer; keys: number | undefined } | undefined
 
-  constructor(state: ReplicatedState, builds: IndexBuilder, onError: (error: unknown) => void) {
+  constructor(state: ReplicatedState, builds: IndexBuilder, clock: Clock, onError: (error: unknown) => void) {
     this.#state = state
+    this.#clock = clock
     this.#builds = builds
     this.#onError = onError
     this.#loop = new JobLoop(state, () => this.#run(), onError)
@@ -213,7 +215,7 @@ export class PurgeRunner {
         if (this.#current !== undefined) this.#current.keys = 0
         return
       }
-      await delay(SNAPSHOT_POLL_MS)
+      await pause(this.#clock, SNAPSHOT_POLL_MS)
     }
   }
 }

@@ -1,4 +1,5 @@
 /** One catalog of a primary: reads at the newest durable LSN, and transactions. */
+import type { Clock } from '../core/clock.js'
 import { ReplogError } from '../core/errors.js'
 import { RESULT_BYTES_MAX, SCAN_RESULT_ROWS_MAX, TRANSACTION_ATTEMPTS_MAX } from '../core/limits.js'
 import { requireOptions } from '../core/options.js'
@@ -47,6 +48,7 @@ export interface ExecuteOptions extends TransactionOptions {
 
 export interface CatalogContext {
   readonly state: ReplicatedState
+  readonly clock: Clock
   readonly names: TableNames
   readonly lane: CommitLane
   readonly quotas: Quotas

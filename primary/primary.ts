@@ -120,6 +120,7 @@ export class Primary {
     return new Catalog(
       {
         state: this.state,
+        clock: this.#clock,
         names: this.names,
         lane: this.lane,
         quotas: this.quotas,

@@ -21,6 +21,8 @@ export interface MemoryEngineHooks {
   readonly beforeSync?: () => Promise<void>
   /** Runs after a batch became durable: reject to make the writer believe that it failed. */
   readonly afterSync?: () => Promise<void>
+  /** Runs before and after a read off the main thread looks at what is there: delay it here. */
+  readonly read?: () => Promise<void>
 }
 
 interface Stored {
@@ -66,13 +68,18 @@ export class MemoryEngine implements Engine {
 
   async getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]> {
     this.#assertOpen()
+    await this.#hooks.read?.()
+    this.#assertAlive()
     const values = keys.map((key) => copyOf(this.#visible.get(textOf(key))?.value))
-    await Promise.resolve()
+    await this.#hooks.read?.()
+    this.#assertAlive()
     return values
   }
 
   async page(range: KeyRange, options: PageOptions): Promise<Page> {
     this.#assertOpen()
+    await this.#hooks.read?.()
+    this.#assertAlive()
     if (this.#unsorted.length > 0) {
       this.#sorted.add(this.#unsorted)
       this.#unsorted = []
@@ -89,7 +96,8 @@ export class MemoryEngine implements Engine {
       bytes += stored.key.length + stored.value.length
       return true
     })
-    await Promise.resolve()
+    await this.#hooks.read?.()
+    this.#assertAlive()
     return { entries, exhausted }
   }
 
