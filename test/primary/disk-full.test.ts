@@ -75,6 +75,7 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
   const db = new Catalog(
     {
       state,
+      clock,
       names,
       lane,
       quotas,
