@@ -1,9 +1,9 @@
 /**
  * Installs the programs outside npm that some tests use (test/house/tools.json), where that is ours to do: as root on
- * Debian and its kin, or in CI. Quiet, bounded in time, and never a reason to fail by itself: tests say what they miss.
+ * Debian and its kin, or through a sudo that asks nothing. Quiet, bounded in time, and never a reason to fail by itself: tests say what they miss.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { ROOT } from './source-tree.mjs'
 
@@ -22,13 +22,13 @@ function isInPath(command) {
   })
 }
 
-/** Names of the tools that are missing, each with the Debian package that brings it. */
+/** Names of the tools that are missing, each with the Debian package that brings it and the service that this starts. */
 function missingTools() {
-  /** @type {Record<string, { commands: string[], debianPackage: string }>} */
+  /** @type {Record<string, { commands: string[], files?: string[], debianPackage: string, service?: string }>} */
   const tools = JSON.parse(readFileSync(join(ROOT, 'test', 'house', 'tools.json'), 'utf8'))
   return Object.entries(tools)
-    .filter(([, { commands }]) => !commands.some(isInPath))
-    .map(([name, { debianPackage }]) => ({ name, debianPackage }))
+    .filter(([, { commands, files = [] }]) => !commands.some(isInPath) && !files.some((file) => existsSync(file)))
+    .map(([name, { debianPackage, service }]) => ({ name, debianPackage, service }))
 }
 
 /**
@@ -38,7 +38,7 @@ function missingTools() {
 function aptGet() {
   if (!isInPath('apt-get')) return undefined
   if (process.getuid?.() === 0) return ['apt-get']
-  return process.env.CI === 'true' && isInPath('sudo') ? ['sudo', '-n', 'apt-get'] : undefined
+  return isInPath('sudo') ? ['sudo', '-n', 'apt-get'] : undefined
 }
 
 /**
@@ -65,6 +65,12 @@ export function installSystemTools() {
   }
   const missing = missingTools().map(({ name }) => name)
   const installed = wanted.map(({ name }) => name).filter((name) => !missing.includes(name))
+  for (const { name, service } of wanted) {
+    // A server that a package starts by itself is stopped: tests start their own.
+    if (apt !== undefined && service !== undefined && !missing.includes(name) && isInPath('service')) {
+      runQuietly([...apt.slice(0, -1), 'service', service, 'stop'], UPDATE_MS_MAX)
+    }
+  }
   const parts = [
     ...(installed.length > 0 ? [`installed ${installed.join(', ')}`] : []),
     ...(missing.length > 0 ? [`without ${missing.join(', ')}: the tests that need them are ${outcome()}`] : []),

@@ -40,6 +40,7 @@ const PACKAGES: Readonly<Record<string, PackageRule>> = {
   fastify: { places: ['log/http/', 'tools/bench/http/'], typePlaces: ['primary/', 'replica/'] },
   '@fastify/swagger': { places: ['log/http/'] },
   ws: { places: ['log/socket/', 'replica/', 'tools/client/'] },
+  nats: { places: ['log/nats/'] },
   'prom-client': { places: ['core/', 'log/', 'primary/', 'replica/', 'tools/'], filesMax: 1 },
   commander: { places: ['tools/'] },
   'vega-datasets': { places: ['tools/'] },

@@ -1,8 +1,14 @@
 /** A missing tool skips a test with a reason, or fails it where tools are required; it never passes in silence. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { repositoryPath } from './repository.js'
 import { findTool, requireTool, type SkippableTest } from './tools.js'
+
+const TOOLS_FILE = JSON.parse(readFileSync(repositoryPath('test/house/tools.json'), 'utf8')) as Record<
+  string,
+  { readonly files?: readonly string[] }
+>
 
 /** Records what a test was told. */
 function recordingTest(): { t: SkippableTest; said: string[] } {
@@ -31,6 +37,11 @@ t.test('a tool is found under any of its names in the directories of PATH, if it
   t.equal(findTool('chromium', searchPath), undefined, 'a plain file and a directory are not tools')
   chmodSync(path, 0o755)
   t.equal(findTool('chromium', searchPath), path)
+})
+
+t.test('a tool that is no program is found where its package puts it', async (t) => {
+  const library = TOOLS_FILE['python3-protobuf']?.files?.[0] ?? ''
+  t.equal(findTool('python3-protobuf', ''), existsSync(library) ? library : undefined)
 })
 
 t.test('a tool that is not in the table is a mistake in the test', async (t) => {

@@ -3,13 +3,15 @@
  * is missing, unless REPLOG_TEST_REQUIRE_TOOLS=1 (set in CI) says that a missing tool is a failure. The table is
  * tools.json; `npm test` installs from it where it may.
  */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { repositoryPath } from './repository.js'
 
 interface Tool {
   /** Names under which the program may be in PATH; the first one found is used. */
   readonly commands: readonly string[]
+  /** Where it is when it is not in PATH: a directory of the system's, or no program but a library. */
+  readonly files?: readonly string[]
   readonly debianPackage: string
   /** What the tests do with it, to finish the sentence "the test that …". */
   readonly use: string
@@ -41,9 +43,11 @@ function toolNamed(name: string): Tool {
 
 /** Absolute path of a tool of the table, or undefined where it is not installed. */
 export function findTool(name: string, searchPath = process.env['PATH'] ?? ''): string | undefined {
-  return toolNamed(name)
-    .commands.flatMap((command) => searchPath.split(delimiter).map((directory) => join(directory, command)))
+  const { commands, files = [] } = toolNamed(name)
+  const inPath = commands
+    .flatMap((command) => searchPath.split(delimiter).map((directory) => join(directory, command)))
     .find(isExecutable)
+  return inPath ?? files.find((file) => existsSync(file))
 }
 
 /**
