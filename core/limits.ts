@@ -183,6 +183,12 @@ export const OPEN_VERIFY_FRAMES_MAX = 256
 export const JOBS_LISTED_MAX = 1000
 /** Keys a purge job deletes in one batch. */
 export const PURGE_KEYS_PER_BATCH = 2000
+/** Bytes of frames with which a file of a log archive is complete, when nobody says, and at least. */
+export const ARCHIVE_FILE_BYTES_DEFAULT = 256 * MIB
+export const ARCHIVE_FILE_BYTES_MIN = 4 * KIB
+/** What an archive received is synced after so long, in milliseconds, and after so many bytes. */
+export const ARCHIVE_SYNC_MS = 1000
+export const ARCHIVE_SYNC_BYTES = 16 * MIB
 /** LevelDB write buffer: large, so that memtable switches lie further apart than a page of a scan lives. */
 export const STORE_WRITE_BUFFER_BYTES = 64 * MIB
 export const STORE_CACHE_BYTES = 64 * MIB

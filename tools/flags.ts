@@ -23,6 +23,24 @@ export function within(min: number, max: number): (text: string) => number {
   }
 }
 
+const BYTE_FACTORS: Readonly<Record<string, number>> = {
+  '': 1,
+  KiB: 1024,
+  MiB: 1024 ** 2,
+  GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
+}
+
+/** A size such as 4096, 64MiB or 1.5GiB, in bytes. */
+export function bytesFlag(min: number): (text: string) => number {
+  return (text) => {
+    const [, digits, unit] = /^(\d+(?:\.\d+)?)\s*((?:[KMGT]iB)?)$/.exec(text) ?? []
+    const value = Math.floor(Number(digits) * BYTE_FACTORS[unit ?? '']!)
+    if (digits !== undefined && Number.isSafeInteger(value) && value >= min) return value
+    throw new InvalidArgumentError(`It is a number of bytes from ${min} up, or one with KiB, MiB, GiB or TiB.`)
+  }
+}
+
 /** Values separated by commas, each once. */
 export function listOf<Value>(parse: (text: string) => Value): (text: string) => readonly Value[] {
   return (text) => [...new Set(text.split(',').map((part) => parse(part.trim())))]
@@ -44,6 +62,10 @@ export function startPointFlag(text: string): StartPoint {
     const position = parsePosition(text)
     return { lsn: position.lsn, position }
   })
+}
+
+export function positionFlag(text: string): Position {
+  return parsed(() => parsePosition(text))
 }
 
 function parsed<Value>(parse: () => Value): Value {
