@@ -4,7 +4,7 @@ import { JOBS_LISTED_MAX } from '../../core/limits.js'
 import type { JobListing } from '../../log/job-list.js'
 import { PURGE_CATALOG_JOB, PURGE_JOB, encodePurgeJob } from '../../log/purge-job.js'
 import type { Catalog } from '../../primary/catalog.js'
-import { jobKey } from '../../store/keys.js'
+import { jobKey, prefixRange, rowPrefix } from '../../store/keys.js'
 import { WriteSet } from '../../store/write-set.js'
 import { openGated } from './open-primary.js'
 
@@ -186,4 +186,33 @@ void t.test('a listing is bounded, names what it can and ends the rest with `mor
   t.match(jobs[2], { storageId: 1001, tableId: 77, table: null, schema: null, catalog: null, catalogId: null })
   t.match(await primary.jobs.count(), { purgeCatalog: 1, purgeTable: JOBS_LISTED_MAX })
   reader.rollback()
+})
+
+void t.test('a purge job whose note is damaged is reported and left; the jobs beside it go on', async (t) => {
+  const errors: unknown[] = []
+  const { primary, db } = await openGated(t, { onError: (error) => errors.push(error) })
+  const storages: number[] = []
+  for (const name of ['first', 'second', 'third']) {
+    await fill(db, name, 5)
+    storages.push(db.table(name).message.storageId)
+  }
+  const note = jobKey(PURGE_JOB, BigInt(storages[1]!))
+  const reader = db.begin()
+  for (const table of ['first', 'second', 'third']) await db.execute([{ dropTable: { table } }])
+  const writes = new WriteSet()
+  writes.put(note, Buffer.of(0xff))
+  await primary.state.appendLocal(writes)
+  reader.rollback()
+  await primary.jobsDone()
+  t.match(errors, [{ code: 'CORRUPT' }])
+  const rowsOf = async (storageId: number): Promise<number> => {
+    const page = await primary.state.store.page(prefixRange(rowPrefix(storageId)), {
+      entriesMax: 10,
+      bytesMax: 1e6,
+      reverse: false,
+    })
+    return page.entries.length
+  }
+  t.same(await Promise.all(storages.map(rowsOf)), [0, 5, 0])
+  t.not(primary.state.store.get(note), undefined, 'it stays for the next start')
 })
