@@ -181,11 +181,35 @@ export const ERROR_CODES = {
     meaning: 'A server with a higher epoch exists; this one must not write.',
     nextStep: 'Follow the new primary.',
   },
+  NO_REPLICAS: {
+    status: 503,
+    retryable: true,
+    meaning: 'Fewer replicas are connected than the primary was told to have before it takes writes.',
+    nextStep: 'Start the replicas that are missing; writes are taken again by themselves.',
+  },
+  PROMOTION_REFUSED: {
+    status: 409,
+    retryable: false,
+    meaning: 'The server cannot become the primary as it is, or should not.',
+    nextStep: 'Do what the message says, or promote another replica.',
+  },
   DIVERGED: {
     status: 409,
     retryable: false,
     meaning: 'The logs of the two servers differ before the position where they should meet.',
     nextStep: 'Keep the data directory for inspection and set the replica up anew.',
+  },
+  REPLICATION_LOOP: {
+    status: 409,
+    retryable: false,
+    meaning: 'The server would follow itself, directly or through others, or the chain of replicas is too long.',
+    nextStep: 'Give --from the address of the primary, or of a replica that does not follow this server.',
+  },
+  UPSTREAM_BEHIND: {
+    status: 503,
+    retryable: true,
+    meaning: 'The replica that is to be followed does not have yet what this server already has.',
+    nextStep: 'It is tried again by itself; if it lasts, look at that replica, or follow another server.',
   },
   LOG_GAP: {
     status: 409,

@@ -70,6 +70,8 @@ export class Acknowledgements {
   readonly #clock: Clock
   /** By server id. */
   readonly #followers = new Map<string, Reached>()
+  /** Server ids of those that have a connection. */
+  readonly #connected = new Set<string>()
   readonly #lines = new Map<string, Line>()
   #isClosed = false
 
@@ -82,6 +84,19 @@ export class Acknowledgements {
     let waiting = 0
     for (const { waiters, first } of this.#lines.values()) waiting += waiters.length - first
     return waiting
+  }
+
+  /** Followers that have a connection now. */
+  get connected(): number {
+    return this.#connected.size
+  }
+
+  connect(serverId: string): void {
+    this.#connected.add(serverId)
+  }
+
+  disconnect(serverId: string): void {
+    this.#connected.delete(serverId)
   }
 
   /** The highest LSN that so many followers have reached. */

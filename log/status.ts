@@ -5,6 +5,7 @@
  */
 import type { AckStatus } from './acknowledgements.js'
 import type { Role } from './identity.js'
+import type { VerificationStatus } from './verify/verification.js'
 
 /** Distance to the primary, in three units. All three are 0 when nothing is missing. */
 export interface Lag {
@@ -47,8 +48,13 @@ export type FollowState = 'connecting' | 'catching up' | 'streaming' | 'stopped'
 /** A replica's own view of its replication. */
 export interface ReplicationStatus extends ReplicaStages {
   readonly from: string
+  /**
+   * Ids of the servers above this one, nearest first: the one that it follows, and so on to the primary. Lag is measured
+   * against the last, on its clock. Empty until this replica was let in.
+   */
+  readonly chain?: readonly string[]
   readonly state: FollowState
-  /** The primary's durable LSN as of its last message. */
+  /** The primary's durable LSN as it was last heard of, through the chain when this replica follows another one. */
   readonly primaryLsn: string
   /** Milliseconds since the primary was last heard of; null when never. */
   readonly silenceMs: number | null
@@ -96,6 +102,8 @@ export interface ServerStatus {
     readonly freeBytes: number | null
   }
   readonly snapshots: { readonly open: number; readonly versionBytes: number; readonly givenUp: number }
+  /** What is known of the soundness of this copy: markers in the log, and the scrub. */
+  readonly verification: VerificationStatus
   /** On a primary. */
   readonly transactions?: {
     readonly committed: number
@@ -105,6 +113,18 @@ export interface ServerStatus {
   }
   /** On a primary. */
   readonly acknowledgement?: AckStatus
+  /** On a primary: whether it takes transactions that write. */
+  readonly writes?: {
+    readonly taken: boolean
+    /** Why not: an error code and what to do. */
+    readonly code: string | null
+    readonly problem: string | null
+    /** How many replicas must be connected, and are. */
+    readonly minReplicas: number
+    readonly connectedReplicas: number
+  }
+  /** On a primary that met a higher epoch: the epoch, and the address of the new primary where it is known. */
+  readonly fencedBy?: { readonly epoch: number; readonly primary: string | null } | null
   /** On a primary: interactive sessions. */
   readonly sessions?: {
     readonly connections: number

@@ -27,6 +27,7 @@ import { Repetition } from './repetition.js'
 import type { StatementInput, StatementResult } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
 import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
+import type { WriteGate } from './write-gate.js'
 
 export interface ExecuteResult {
   readonly lsn: Lsn
@@ -53,6 +54,7 @@ export interface CatalogContext {
   readonly lane: CommitLane
   readonly quotas: Quotas
   readonly acks: AckGate
+  readonly gate: WriteGate
   begin(catalog: CatalogIdentifier, options: TransactionOptions): Transaction
   /** Counts a run of `transaction(fn)` that met a conflict. */
   noteRetry(): void
@@ -220,7 +222,9 @@ export class Catalog extends CatalogReader {
 
   async #firstOutcome(idempotencyKey: string): Promise<StoredOutcome | undefined> {
     checkIdempotencyKey(idempotencyKey)
-    const { state, names } = this.#context
+    const { state, names, gate } = this.#context
+    // What a fenced server committed may be undone: only the new primary knows the outcome. (G10)
+    gate.assertPrimary()
     const { id } = names.lookupCatalog(this.name, state.head.lsn, state.readNewest)
     const first = findOutcome(state.readNewest, state.trimFloor, id, idempotencyKey)
     await state.whenDurable(state.head.lsn)

@@ -23,7 +23,7 @@ import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import { applyDefinition } from '../log/apply-definition.js'
 import { Effects } from '../log/effects.js'
 import { FRAME_HEADER_BYTES, sealFrame } from '../log/codec/frame.js'
-import type { DefinitionStatement, Statement } from '../log/codec/message.js'
+import type { DefinitionStatement, Statement, VerifyMarker } from '../log/codec/message.js'
 import { encodeTransaction } from '../log/codec/transaction-codec.js'
 import type { CommitWaiter } from '../log/group.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
@@ -40,6 +40,7 @@ import { checkIdempotencyKey } from './outcome.js'
 import type { Quotas } from './quotas.js'
 import type { ReadSet } from './read-set.js'
 import type { TransactionBody } from './transaction-body.js'
+import type { WriteGate } from './write-gate.js'
 
 export interface CommitResult {
   /** Where the log stood with this transaction; for one that wrote nothing, the position that it read at. */
@@ -162,14 +163,23 @@ export class CommitLane {
   readonly #clock: Clock
   readonly #locks: LockTable
   readonly #quotas: Quotas
+  readonly #gate: WriteGate
   readonly #body: LaneBody
   readonly #queue: Entrant[] = []
   #queueBytes = 0
   #epoch: Epoch
   #closed = false
 
-  constructor(state: ReplicatedState, names: TableNames, clock: Clock, locks: LockTable, quotas: Quotas) {
+  constructor(
+    state: ReplicatedState,
+    names: TableNames,
+    clock: Clock,
+    locks: LockTable,
+    quotas: Quotas,
+    gate: WriteGate,
+  ) {
     this.#state = state
+    this.#gate = gate
     this.#body = new LaneBody(state, names, quotas, locks)
     this.#clock = clock
     this.#locks = locks
@@ -332,6 +342,8 @@ export class CommitLane {
   /** What the first transaction with this key answered. */
   #firstOutcome(catalogId: number, idempotencyKey: string | undefined): StoredOutcome | undefined {
     if (idempotencyKey === undefined) return undefined
+    // What it committed here may be undone when this server rejoins: only the new primary knows.
+    this.#gate.assertPrimary()
     const { readNewest, trimFloor } = this.#state
     return findOutcome(readNewest, trimFloor, catalogId, idempotencyKey)
   }
@@ -358,7 +370,7 @@ export class CommitLane {
   }
 
   /**
-   * Commits definitions that the server itself makes. `decide` runs in the lane on the newest state; undefined is nothing
+   * Commits definitions and markers that the server itself makes. `decide` runs in the lane on the newest state; undefined is nothing
    * to do.
    * @throws what `decide` throws, with nothing committed
    */
@@ -366,7 +378,9 @@ export class CommitLane {
     startUs: bigint,
     decide: (
       read: ReadKey,
-    ) => { readonly catalogId: number; readonly statements: readonly DefinitionStatement[] } | undefined,
+    ) =>
+      | { readonly catalogId: number; readonly statements: readonly (DefinitionStatement | VerifyMarker)[] }
+      | undefined,
   ): Promise<CommitResult> {
     return this.#enterWork(0, (resolve, reject) => {
       try {
@@ -380,7 +394,9 @@ export class CommitLane {
         }
         const { catalogId, statements } = decided
         const effects = new Effects()
-        for (const statement of statements) applyDefinition(statement, effects)
+        for (const statement of statements) {
+          if (statement.kind !== 'verifyMarker') applyDefinition(statement, effects)
+        }
         this.#order({ catalogId, startUs, statements, effects }, this.#clock.nowUs(), new Commit(resolve, reject))
       } catch (error) {
         this.#afterHead(() => {
@@ -454,6 +470,7 @@ export class CommitLane {
   /** Gives the transaction its place: LSN, timestamp, frames, group. */
   #order(body: Orderable, nowUs: bigint, waiter: Ordered): void {
     const state = this.#state
+    this.#gate.assertOpen()
     state.store.assertSpace()
     const lsn = nextLsn(state.head.lsn)
     const epoch = this.#epoch

@@ -13,6 +13,7 @@ import { CATALOG_PARAMS, type CatalogParams, LSN, POSITION, answersJson } from '
 import { validationError } from '../log/http/validation.js'
 import type { Catalog, ExecuteResult } from './catalog.js'
 import { registerCatalogWrites } from './catalog-routes.js'
+import { registerFenceRoute } from './fence-route.js'
 import { duringAdmission, registerAdmission } from './http-admission.js'
 import { EXPRESSION } from './definition-schema.js'
 import type { Primary } from './primary.js'
@@ -100,6 +101,7 @@ export function registerPrimaryRoutes(app: FastifyInstance, primary: Primary): v
   // Registered and not added at once, so that the description of the API, which is set up before, hears of it.
   void app.register((scope, _options, done) => {
     registerCatalogWrites(scope, primary)
+    registerFenceRoute(scope, primary)
     scope.post<{ Params: CatalogParams; Body: TransactionRequest }>(
       '/v1/catalogs/:catalog/transactions',
       {

@@ -5,6 +5,7 @@
  */
 import { ReplogError } from '../core/errors.js'
 import { type Clock, every, systemClock } from '../core/clock.js'
+import { ACK_REPLICAS_MAX } from '../core/limits.js'
 import { requireOptions } from '../core/options.js'
 import { EPOCH_FIRST, LSN_ZERO, type Position } from '../core/position.js'
 import {
@@ -16,6 +17,7 @@ import {
 import { Acknowledgements } from '../log/acknowledgements.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import type { SchemaMessage } from '../log/codec/message.js'
+import { Fence } from '../log/fence.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { TableNames } from '../log/table-names.js'
@@ -30,6 +32,7 @@ import type { Limits } from './limit-table.js'
 import { LockTable } from './lock-table.js'
 import { Quotas } from './quotas.js'
 import { Transaction, type TransactionOptions } from './transaction.js'
+import { WriteGate } from './write-gate.js'
 
 export interface PrimaryOptions {
   /** The data directory; made when it does not exist. */
@@ -43,6 +46,8 @@ export interface PrimaryOptions {
   readonly limits?: LimitOptions
   /** How safe a commit must be before it is answered, where it does not say itself; `local` when left out. */
   readonly ack?: AckInput
+  /** Transactions that write are refused (NO_REPLICAS) while fewer replicas are connected; 0 when left out. */
+  readonly minReplicas?: number | undefined
 }
 
 export interface PrimaryCounters {
@@ -64,6 +69,10 @@ export class Primary {
   /** Told how far replicas are. */
   readonly acknowledgements: Acknowledgements
   readonly acks: AckGate
+  /** Whether there is a newer primary. */
+  readonly fence: Fence
+  /** Whether writes are taken. */
+  readonly gate: WriteGate
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
   readonly #clock: Clock
   readonly #jobs: BackgroundJobs
@@ -81,7 +90,9 @@ export class Primary {
     this.quotas = new Quotas(limits, this.#clock)
     this.acknowledgements = new Acknowledgements(this.#clock)
     this.acks = new AckGate(state, this.acknowledgements, this.#clock, options.ack)
-    this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas)
+    this.fence = new Fence(state)
+    this.gate = new WriteGate(this.fence, this.acknowledgements, minReplicasOf(options.minReplicas))
+    this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas, this.gate)
     const leader = indexBuildLeader(state, this.lane, this.#clock)
     this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
     state.onDurable(({ transactions }) => {
@@ -99,9 +110,16 @@ export class Primary {
   static async open(options: PrimaryOptions): Promise<Primary> {
     const limits = resolveLimits(options.limits)
     const state = await openState({ ...options, role: 'primary', undoBytesMax: limits.server.undoBytes })
-    const primary = new Primary(state, limits, options)
+    let primary: Primary
+    try {
+      primary = new Primary(state, limits, options)
+    } catch (error) {
+      await state.close()
+      throw error
+    }
     try {
       if (state.head.lsn === LSN_ZERO) await primary.#found()
+      primary.gate.founded()
       primary.#jobs.kick()
       return primary
     } catch (error) {
@@ -125,6 +143,7 @@ export class Primary {
         lane: this.lane,
         quotas: this.quotas,
         acks: this.acks,
+        gate: this.gate,
         begin: (catalog, options) => this.#begin(catalog, options),
         noteRetry: () => {
           this.counters.retries++
@@ -296,6 +315,12 @@ export class Primary {
       transaction.expire(this.quotas.beyond(age, transaction.catalog, message))
     }
   }
+}
+
+/** @throws ReplogError INVALID_ARGUMENT */
+function minReplicasOf(count = 0): number {
+  if (Number.isSafeInteger(count) && count >= 0 && count <= ACK_REPLICAS_MAX) return count
+  throw new ReplogError('INVALID_ARGUMENT', `\`minReplicas\` is a whole number from 0 to ${ACK_REPLICAS_MAX}`)
 }
 
 /** The schema that every catalog begins with. */

@@ -1,6 +1,7 @@
 /** A primary as the HTTP server and its followers see it. */
 import { type Clock, systemClock } from '../core/clock.js'
 import type { JobsView } from '../log/background-jobs.js'
+import { fenceProblem } from '../log/fence.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
 import { LinkServer } from '../log/link/link-server.js'
 import { RateMeter } from '../log/rate-meter.js'
@@ -35,7 +36,14 @@ export class ServedPrimary implements ServedNode {
     this.#rates = new RateMeter(primary.state, clock)
     const { name, onError } = options
     const { acknowledgements } = primary
-    this.#link = new LinkServer(primary.state, clock, this.sockets, { name, onError, acknowledgements })
+    this.#link = new LinkServer(primary.state, clock, this.sockets, {
+      name,
+      onError,
+      acknowledgements,
+      onHigherEpoch: (epoch) => {
+        void primary.fence.raise({ epoch }).catch(onError)
+      },
+    })
     this.#sessions = new SessionServer(primary, this.sockets, clock, { onError: options.onError })
   }
 
@@ -57,6 +65,8 @@ export class ServedPrimary implements ServedNode {
 
   status(): ServerStatus {
     const { primary } = this
+    const { met } = primary.fence
+    const writes = primary.gate.status()
     return {
       ...serverStatus({
         role: 'primary',
@@ -64,8 +74,8 @@ export class ServedPrimary implements ServedNode {
         state: primary.state,
         rates: this.#rates,
         startedAt: this.#startedAt,
-        problem: undefined,
-        notReady: primary.state.closed ? 'the server is shutting down' : undefined,
+        problem: met === undefined ? undefined : fenceProblem(met, primary.state.durable.epoch),
+        notReady: primary.state.closed ? 'the server is shutting down' : (writes.problem ?? undefined),
       }),
       transactions: {
         committed: primary.counters.transactions,
@@ -74,6 +84,8 @@ export class ServedPrimary implements ServedNode {
         open: primary.openTransactions,
       },
       acknowledgement: primary.acks.status(),
+      writes,
+      fencedBy: met === undefined ? null : { epoch: met.epoch, primary: met.primary ?? null },
       sessions: this.#sessions.status(),
       replicas: this.replicas(),
     }

@@ -189,6 +189,22 @@ const METRICS: readonly Metric[] = [
     ({ transactions }) => transactions?.rollbacks ?? null,
   ),
   gauge('replog_transactions_open', 'Transactions that are open.', ({ transactions }) => transactions?.open ?? null),
+  gauge('replog_fenced', '1 when this primary met a higher epoch and takes no writes any more.', ({ fencedBy }) =>
+    fencedBy === undefined ? null : Number(fencedBy !== null),
+  ),
+  gauge('replog_writes_taken', '0 while this primary refuses transactions that write.', ({ writes }) =>
+    writes === undefined ? null : Number(writes.taken),
+  ),
+  gauge(
+    'replog_min_replicas',
+    'Replicas that must be connected before transactions that write are taken.',
+    ({ writes }) => writes?.minReplicas ?? null,
+  ),
+  gauge(
+    'replog_connected_replicas',
+    'Replicas that are connected to this primary.',
+    ({ writes }) => writes?.connectedReplicas ?? null,
+  ),
   gauge(
     'replog_ack_degraded',
     '1 while commits are answered without the confirmation of replicas that is the default.',

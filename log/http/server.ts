@@ -24,6 +24,7 @@ import { registerDictionaryRoutes } from './dictionary.js'
 import type { HttpContext } from './http-context.js'
 import { registerJobRoutes } from './jobs.js'
 import { parseJsonBody } from './json-body.js'
+import { registerLogPositions } from './log-positions.js'
 import { registerLogRoutes } from './log-stream.js'
 import { LongRequests } from './long-requests.js'
 import { type StatusPage, registerOperationsRoutes } from './operations.js'
@@ -110,6 +111,7 @@ export function createHttpServer(node: ServedNode, options: HttpServerOptions = 
     registerTableRoutes(scope, context)
     registerRowRoutes(scope, context)
     registerLogRoutes(scope, context)
+    registerLogPositions(scope, context)
     registerOperationsRoutes(scope, context, options.page)
     done()
   })

@@ -1,5 +1,6 @@
 /**
- * Serves the log to followers over WebSocket, from their last frame on.
+ * Serves the log to followers over WebSocket, from their last frame on: on a primary, and on a replica from its own
+ * durable copy.
  *
  * Invariants:
  * - a follower of another cluster, or one whose log is not a prefix of this one, gets no frame; (G7)
@@ -9,12 +10,13 @@
 import { ReplogError, isReplogError, messageOf } from '../../core/errors.js'
 import { type Clock, every } from '../../core/clock.js'
 import {
+  CHAIN_SERVERS_MAX,
   LINK_CHUNK_BYTES_TARGET,
   LINK_HEARTBEAT_MS,
   LINK_SILENCE_MS_MAX,
   LINK_UNSENT_BYTES_MAX,
 } from '../../core/limits.js'
-import { type Lsn, digestsEqual, formatPosition, parsePosition } from '../../core/position.js'
+import { type Epoch, type Lsn, digestsEqual, formatPosition, parsePosition } from '../../core/position.js'
 import type { Acknowledgements } from '../acknowledgements.js'
 import { LogCursor, assertReachable } from '../log-cursor.js'
 import { positionAt } from '../position-at.js'
@@ -28,6 +30,7 @@ import {
   LINK_PROTOCOL,
   type LinkMessage,
   type LogPoint,
+  type PrimaryNews,
   type Progress,
   decodeLinkMessage,
   encodeLinkMessage,
@@ -51,8 +54,12 @@ interface Connection {
 
 export interface LinkServerOptions {
   readonly name: string
-  /** Told how far the followers are. */
+  /** On a server that follows another itself: what it knows of the primary. */
+  readonly upstream?: () => PrimaryNews
+  /** Told how far the direct followers are; those behind them say nothing here. */
   readonly acknowledgements?: Acknowledgements
+  /** Told when a follower of the cluster has seen a higher epoch. */
+  readonly onHigherEpoch?: (epoch: Epoch) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -151,20 +158,21 @@ export class LinkServer {
     const follower = new Follower(
       this.#state,
       this.#clock,
+      () => this.#primaryNowUs(),
       { serverId: hello.serverId, name: hello.name, address },
       start,
     )
     const connection = { follower, socket }
     this.#followers.set(hello.serverId, connection)
     this.#options.acknowledgements?.report(hello.serverId, follower.reached)
+    this.#options.acknowledgements?.connect(hello.serverId)
     send(socket, {
       type: 'welcome',
       protocol: LINK_PROTOCOL,
       clusterId: identity.clusterId!.toString('hex'),
       serverId: identity.serverId.toString('hex'),
       name: this.#options.name,
-      head: this.#head(),
-      nowUs: this.#clock.nowUs(),
+      ...this.#news(),
     })
     this.#pump(socket, cursor, gone).catch((error: unknown) => {
       this.#refuse(socket, error)
@@ -176,26 +184,43 @@ export class LinkServer {
   async #checkPosition(hello: Hello): Promise<LogPoint> {
     const { identity, durable } = this.#state
     const position = parsePosition(hello.position)
-    const cluster = identity.clusterId!.toString('hex')
+    const isReplica = this.#options.upstream !== undefined
     if (hello.serverId === identity.serverId.toString('hex')) {
-      throw new ReplogError(
-        'FOREIGN_CLUSTER',
-        'the replica has the identity of this server: its data is a plain file copy',
-      )
+      throw isReplica
+        ? new ReplogError(
+            'REPLICATION_LOOP',
+            'the replica has the identity of this server: it follows itself, or its data is a plain file copy',
+          )
+        : new ReplogError(
+            'FOREIGN_CLUSTER',
+            'the replica has the identity of this server: its data is a plain file copy',
+          )
     }
+    if (identity.clusterId === undefined) {
+      throw new ReplogError('UPSTREAM_BEHIND', 'the server that is followed is a replica without data as yet')
+    }
+    const cluster = identity.clusterId.toString('hex')
     if (hello.clusterId !== null && hello.clusterId !== cluster) {
       throw new ReplogError(
         'FOREIGN_CLUSTER',
         `the replica belongs to cluster ${hello.clusterId}, this server to ${cluster}; check the --from address`,
       )
     }
+    if (isReplica && position.lsn > durable.lsn) {
+      throw new ReplogError(
+        'UPSTREAM_BEHIND',
+        `the replica is at ${hello.position}, the server that it wants to follow only at ${formatPosition(durable)}, ` +
+          'and is a replica itself; it has to get there first',
+      )
+    }
     if (position.epoch > durable.epoch) {
+      if (hello.clusterId === cluster) this.#options.onHigherEpoch?.(position.epoch)
       throw new ReplogError(
         'FENCED',
         `the replica has seen epoch ${position.epoch}, this server only ${durable.epoch}: there is a newer primary`,
       )
     }
-    if (position.lsn === 0n) return { lsn: 0n, bytes: 0n, commitUs: this.#clock.nowUs() }
+    if (position.lsn === 0n) return { lsn: 0n, bytes: 0n, commitUs: this.#primaryNowUs() }
     if (position.lsn > durable.lsn) {
       throw new ReplogError(
         'DIVERGED',
@@ -244,11 +269,31 @@ export class LinkServer {
   }
 
   #heartbeat(): void {
-    const text = encodeLinkMessage({ type: 'heartbeat', head: this.#head(), nowUs: this.#clock.nowUs() })
+    const text = encodeLinkMessage({ type: 'heartbeat', ...this.#news() })
     for (const [serverId, { socket, follower }] of this.#followers) {
       if (socket.readyState === socket.OPEN) socket.send(text)
       else if (this.#clock.monotonicMs() - follower.leftMs > FORGET_MS) this.#forget(serverId)
     }
+  }
+
+  /** What followers are told of the primary. */
+  #news(): PrimaryNews {
+    const own = this.#head()
+    const serverId = this.#state.identity.serverId.toString('hex')
+    const upstream = this.#options.upstream?.()
+    if (upstream === undefined) return { head: own, nowUs: this.#clock.nowUs(), silentMs: 0, chain: [serverId] }
+    return {
+      head: upstream.head.lsn > own.lsn ? upstream.head : own,
+      nowUs: upstream.nowUs,
+      silentMs: upstream.silentMs,
+      chain: [serverId, ...upstream.chain].slice(0, CHAIN_SERVERS_MAX),
+    }
+  }
+
+  #primaryNowUs(): bigint {
+    const upstream = this.#options.upstream?.()
+    if (upstream === undefined) return this.#clock.nowUs()
+    return upstream.nowUs + BigInt(Math.round(upstream.silentMs * 1000))
   }
 
   #head(): LogPoint {
@@ -258,7 +303,9 @@ export class LinkServer {
   }
 
   #left(connection: Connection): void {
+    const { serverId } = connection.follower.identity
     connection.follower.disconnected()
+    if (this.#followers.get(serverId) === connection) this.#options.acknowledgements?.disconnect(serverId)
     const left = [...this.#followers].filter(([, { follower }]) => follower.leftMs !== Infinity)
     if (left.length <= LEFT_FOLLOWERS_MAX) return
     const [first] = left.reduce((one, other) => (other[1].follower.leftMs < one[1].follower.leftMs ? other : one))

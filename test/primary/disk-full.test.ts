@@ -5,6 +5,7 @@ import { systemClock } from '../../core/clock.js'
 import { DISK_FREE_BYTES_MIN } from '../../core/limits.js'
 import { EPOCH_FIRST } from '../../core/position.js'
 import { catalogIdentifier } from '../../ddl/identifiers.js'
+import { Fence } from '../../log/fence.js'
 import { IdCounters } from '../../log/id-counters.js'
 import { logBeginning, startOf } from '../../log/log-floor.js'
 import { ReplicatedState } from '../../log/replicated-state.js'
@@ -18,6 +19,7 @@ import { resolveLimits } from '../../primary/limit-options.js'
 import { LockTable } from '../../primary/lock-table.js'
 import { Quotas } from '../../primary/quotas.js'
 import { Transaction } from '../../primary/transaction.js'
+import { WriteGate } from '../../primary/write-gate.js'
 import { LogFollower } from '../../replica/follow.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { Store } from '../../store/store.js'
@@ -61,8 +63,10 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
   const names = new TableNames(state)
   const locks = new LockTable(clock)
   const quotas = new Quotas(resolveLimits(), clock)
-  const acks = new AckGate(state, new Acknowledgements(clock), clock, undefined)
-  const lane = new CommitLane(state, names, clock, locks, quotas)
+  const acknowledgements = new Acknowledgements(clock)
+  const acks = new AckGate(state, acknowledgements, clock, undefined)
+  const gate = new WriteGate(new Fence(state), acknowledgements, 0)
+  const lane = new CommitLane(state, names, clock, locks, quotas, gate)
   lane.raiseEpoch(EPOCH_FIRST)
   const createdUs = 1n
   await lane.commitDefinitions(1n, () => ({
@@ -80,6 +84,7 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
       lane,
       quotas,
       acks,
+      gate,
       begin: (catalog, options) =>
         new Transaction(
           { state, names, lane, locks, quotas, acks, ordinal: 1, nowUs: 1n, nowMs: 0, onEnd: () => undefined },
