@@ -27,6 +27,8 @@ export interface ServingOptions extends HttpServerOptions {
   readonly limits?: LimitOptions
   /** A data directory that stays when the server closes. */
   readonly path?: string
+  /** Any that is free when left out. */
+  readonly port?: number
   /** Instead of LevelDB. */
   readonly engine?: Engine
   readonly clock?: Clock
@@ -54,7 +56,7 @@ export interface Serving {
 }
 
 export async function serve(options: ServingOptions = {}): Promise<Serving> {
-  const { node, extend, limits = {}, engine, clock, path, ...serverOptions } = options
+  const { node, extend, limits = {}, engine, clock, path, port = 0, ...serverOptions } = options
   const directory = await mkdtemp(join(tmpdir(), 'replog-http-'))
   const errors: unknown[] = []
   const onError = (error: unknown): void => {
@@ -66,7 +68,7 @@ export async function serve(options: ServingOptions = {}): Promise<Serving> {
   const app = createHttpServer(node?.(served) ?? served, { onError, ...serverOptions })
   extend?.(app)
   registerPrimaryRoutes(app, primary)
-  const url = await listen(app, { host: '127.0.0.1', port: 0 })
+  const url = await listen(app, { host: '127.0.0.1', port })
 
   const send: Serving['send'] = async (method, path, headers = {}, body) => {
     const response = await fetch(url + path, { method, headers, ...(body === undefined ? {} : { body }) })
