@@ -126,11 +126,40 @@ export const LINK_UNSENT_BYTES_MAX = 8 * MIB
 export const LINK_HEARTBEAT_MS = 1000
 /** A link on which nothing arrived for so long is closed, in milliseconds. */
 export const LINK_SILENCE_MS_MAX = 10_000
+/** Most servers in a chain of replicas that follow one another, the primary included. */
+export const CHAIN_SERVERS_MAX = 16
 /** First and longest pause between attempts to reach the primary, in milliseconds. */
 export const RECONNECT_MS_MIN = 100
 export const RECONNECT_MS_MAX = 5_000
 /** Most bytes of received frames a replica holds before it pauses the link: more than the largest transaction. */
 export const REPLICA_BUFFER_BYTES_MAX = 128 * MIB
+
+/** How long an answer of NATS is waited for, in milliseconds. */
+export const NATS_REQUEST_MS_MAX = 5_000
+/** First and longest pause between attempts to reach NATS, in milliseconds. */
+export const NATS_RECONNECT_MS_MIN = 100
+export const NATS_RECONNECT_MS_MAX = 5_000
+/** Shortest and longest time that a lease is given for, in milliseconds. */
+export const LEASE_MS_MIN = 100
+export const LEASE_MS_MAX = 600_000
+
+/** Bytes of one page of a snapshot: a short step, between which commits have their turn. */
+export const SNAPSHOT_PAGE_BYTES_TARGET = 64 * KIB
+/** Most entries of one page of a snapshot. */
+export const SNAPSHOT_PAGE_ENTRIES_MAX = 500
+/** Longest chunk of a snapshot: the largest value with its key, beside a page that was nearly full. */
+export const SNAPSHOT_CHUNK_BYTES_MAX = FRAME_PAYLOAD_BYTES_MAX + 1 * MIB
+/** Most snapshots that one server sends at a time. */
+export const SNAPSHOTS_RUNNING_MAX = 4
+/** A copy that is being made is synced about every so many bytes. */
+export const CLONE_BATCH_BYTES_TARGET = 8 * MIB
+/** LevelDB write buffer of a copy that is being made: nobody reads it meanwhile. */
+export const CLONE_WRITE_BUFFER_BYTES = 16 * MIB
+/** So often in a row a copy is taken up again when nothing arrived, and so often when what arrived was damaged. */
+export const CLONE_ATTEMPTS_MAX = 60
+export const CLONE_DAMAGED_ATTEMPTS_MAX = 5
+/** So often a copy is begun anew because its server has purged the log that it still needs. */
+export const CLONE_RESTARTS_MAX = 3
 
 /** Longest frame on a session's WebSocket: the largest row fits in binary form. */
 export const SESSION_FRAME_BYTES_MAX = ROW_BYTES_MAX + 1 * MIB
@@ -179,6 +208,11 @@ export const DISK_FREE_BYTES_MIN = 256 * MIB
 export const DISK_CHECK_MS = 1000
 /** Frames whose digest chain is verified when a store is opened. */
 export const OPEN_VERIFY_FRAMES_MAX = 256
+/** How often a primary writes what changed tables hold into its log, in milliseconds, when nobody says; at most once a day. */
+export const VERIFY_INTERVAL_MS_DEFAULT = 60_000
+export const VERIFY_INTERVAL_MS_MAX = 86_400_000
+/** Most tables in one verify marker; the others wait for the next. */
+export const VERIFY_MARKER_TABLES_MAX = 1000
 /** Most jobs in one listing. */
 export const JOBS_LISTED_MAX = 1000
 /** Keys a purge job deletes in one batch. */
@@ -215,3 +249,4 @@ assert(
 )
 assert(CONNECTION_PING_MS * 3 < CONNECTION_SILENCE_MS_MAX, 'a WebSocket survives two lost pings')
 assert(LOCK_WAIT_MS_DEFAULT < TRANSACTION_IDLE_MS_MAX, 'a transaction is not idle while another waits for its lock')
+assert(SNAPSHOT_PAGE_BYTES_TARGET + ROW_BYTES_MAX + KEY_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX, 'any row fits a chunk')
