@@ -45,6 +45,8 @@ export function applyTransaction(
       for (const change of statement.rows) applyRowChange(statement.kind, change, table, effects, committed)
       continue
     }
+    // A marker is compared, not applied.
+    if (statement.kind === 'verifyMarker') continue
     own ??= new Map()
     for (const after of definedBy(statement)) own.set(versionName(after.id, after.version), new CompiledTable(after))
     applyDefinition(statement, effects)

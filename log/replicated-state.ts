@@ -30,6 +30,7 @@ import { LOG_FLOOR_META, type LogFloor, encodeLogFloor, logBeginning } from './l
 import { encodeStoredOutcome } from './stored-outcome.js'
 import { Statistics } from './statistics.js'
 import { ToldWaiters } from './told-waiters.js'
+import { Verification } from './verify/verification.js'
 import type { DurableTransactions, LogTail } from './tail.js'
 
 export interface OpenedState {
@@ -79,6 +80,8 @@ export class ReplicatedState {
   readonly tail: LogTail
   readonly dictionary = new Dictionary()
   readonly statistics: Statistics
+  /** What is known of the soundness of this copy. */
+  readonly verification = new Verification()
   readonly #clock: Clock
   readonly #cancelSweep: () => void
   readonly #ids: IdCounters

@@ -48,5 +48,6 @@ export function serverStatus(source: StatusSource): ServerStatus {
     },
     store: { ...store.counters, freeBytes: Number.isFinite(store.freeBytes) ? store.freeBytes : null },
     snapshots: { open: versions.openSnapshots, versionBytes: versions.bytes, givenUp: versions.snapshotsGivenUp },
+    verification: state.verification.status(),
   }
 }

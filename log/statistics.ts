@@ -30,7 +30,16 @@ export class ChangedStatistics {
   readonly catalogs = new Map<number, Buffer>()
 }
 
+/** Whoever adds up the rows of a storage while they change. */
+export interface RowWatcher {
+  readonly storageId: number
+  /** A row key gets another image, in commit order; undefined is no row. */
+  changed(key: Buffer, before: Buffer | undefined, after: Buffer | undefined): void
+}
+
 export class Statistics {
+  /** Undefined while nobody scans, so that counting costs nothing more. */
+  watcher: RowWatcher | undefined
   readonly #store: Store
   readonly #tables = new Map<number, TableStats>()
   readonly #catalogs = new Map<number, CatalogStats>()
@@ -42,6 +51,7 @@ export class Statistics {
   readonly #catalogHolds = new Map<number, number>()
   /** Highest AUTO_INCREMENT values handed out, committed or not, so that two open transactions get two. */
   readonly #autoIncrements = new Map<number, bigint>()
+  readonly #publishedListeners = new Set<(changed: ChangedStatistics) => void>()
 
   constructor(store: Store) {
     this.#store = store
@@ -128,6 +138,7 @@ export class Statistics {
   count(effects: Effects, catalogId: number, changed: ChangedStatistics): void {
     const catalog = this.catalog(catalogId)
     const { keys, befores, afters } = effects.writes
+    const { watcher } = this
     let storageId = -1
     let table: TableStats | undefined
     for (let ordinal = 0; ordinal < keys.length; ordinal++) {
@@ -144,6 +155,7 @@ export class Statistics {
       catalog.countRow(key, before, after)
       if (before !== undefined) table.count(key, before, -1)
       if (after !== undefined) table.count(key, after, 1)
+      if (watcher !== undefined && watcher.storageId === id) watcher.changed(key, before, after)
     }
     for (const [id, value] of effects.autoIncrement ?? []) {
       this.table(id).noteAutoIncrement(value)
@@ -169,8 +181,15 @@ export class Statistics {
     }
   }
 
+  /** Called with what a group changed, when it is durable. */
+  hear(listener: (changed: ChangedStatistics) => void): () => void {
+    this.#publishedListeners.add(listener)
+    return () => this.#publishedListeners.delete(listener)
+  }
+
   /** The group is durable: readers see what it wrote. */
   publish(changed: ChangedStatistics): void {
+    for (const listener of this.#publishedListeners) listener(changed)
     for (const [id, payload] of changed.tables) this.#durableTables.set(id, payload)
     for (const [id, payload] of changed.catalogs) this.#durableCatalogs.set(id, payload)
     for (const id of changed.storageIds) giveUp(this.#tableHolds, id)

@@ -104,6 +104,8 @@ export interface ServerStatus {
   readonly snapshots: { readonly open: number; readonly versionBytes: number; readonly givenUp: number }
   /** What is known of the soundness of this copy: markers in the log, and the scrub. */
   readonly verification: VerificationStatus
+  /** What is known of the soundness of this copy: markers in the log, and the scrub. */
+  readonly verification?: VerificationStatus
   /** On a primary. */
   readonly transactions?: {
     readonly committed: number

@@ -370,8 +370,8 @@ export class CommitLane {
   }
 
   /**
-   * Commits definitions and markers that the server itself makes. `decide` runs in the lane on the newest state; undefined is nothing
-   * to do.
+   * Commits definitions, or a marker, that the server itself makes. `decide` runs in the lane on the newest state;
+   * undefined is nothing to do.
    * @throws what `decide` throws, with nothing committed
    */
   commitDefinitions(
@@ -379,8 +379,7 @@ export class CommitLane {
     decide: (
       read: ReadKey,
     ) =>
-      | { readonly catalogId: number; readonly statements: readonly (DefinitionStatement | VerifyMarker)[] }
-      | undefined,
+      { readonly catalogId: number; readonly statements: readonly (DefinitionStatement | VerifyMarker)[] } | undefined,
   ): Promise<CommitResult> {
     return this.#enterWork(0, (resolve, reject) => {
       try {

@@ -6,6 +6,7 @@
 import { ReplogError } from '../core/errors.js'
 import { type Clock, every, systemClock } from '../core/clock.js'
 import { ACK_REPLICAS_MAX } from '../core/limits.js'
+import { VERIFY_INTERVAL_MS_DEFAULT } from '../core/limits.js'
 import { requireOptions } from '../core/options.js'
 import { EPOCH_FIRST, LSN_ZERO, type Position } from '../core/position.js'
 import {
@@ -32,6 +33,7 @@ import type { Limits } from './limit-table.js'
 import { LockTable } from './lock-table.js'
 import { Quotas } from './quotas.js'
 import { Transaction, type TransactionOptions } from './transaction.js'
+import { VerifyMarkers } from './verify-markers.js'
 import { WriteGate } from './write-gate.js'
 
 export interface PrimaryOptions {
@@ -46,6 +48,8 @@ export interface PrimaryOptions {
   readonly limits?: LimitOptions
   /** How safe a commit must be before it is answered, where it does not say itself; `local` when left out. */
   readonly ack?: AckInput
+  /** How often a verify marker is written when tables changed, in milliseconds; 0: never. A minute when left out. */
+  readonly verifyIntervalMs?: number | undefined
   /** Transactions that write are refused (NO_REPLICAS) while fewer replicas are connected; 0 when left out. */
   readonly minReplicas?: number | undefined
 }
@@ -74,6 +78,7 @@ export class Primary {
   /** Whether writes are taken. */
   readonly gate: WriteGate
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
+  readonly markers: VerifyMarkers
   readonly #clock: Clock
   readonly #jobs: BackgroundJobs
   readonly #open = new Set<Transaction>()
@@ -93,6 +98,8 @@ export class Primary {
     this.fence = new Fence(state)
     this.gate = new WriteGate(this.fence, this.acknowledgements, minReplicasOf(options.minReplicas))
     this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas, this.gate)
+    const { verifyIntervalMs: intervalMs = VERIFY_INTERVAL_MS_DEFAULT, onError = () => undefined } = options
+    this.markers = new VerifyMarkers(state, this.lane, this.#clock, { intervalMs, onError })
     const leader = indexBuildLeader(state, this.lane, this.#clock)
     this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
     state.onDurable(({ transactions }) => {
@@ -243,6 +250,7 @@ export class Primary {
 
   async #close(): Promise<void> {
     this.#cancelSweep()
+    this.markers.stop()
     const reason = new ReplogError('CLOSED', 'the server is shutting down; the transaction was rolled back')
     for (const transaction of [...this.#open]) transaction.expire(reason)
     this.lane.close()

@@ -15,7 +15,7 @@ import { type TableSource, applyTransaction, storagesToRead } from '../log/apply
 import type { CommittedRows, StoredRow } from '../log/committed-rows.js'
 import { type EndedBuild, buildsEndedBy } from '../log/apply-definition.js'
 import type { BackgroundJobs } from '../log/background-jobs.js'
-import type { Statement, Transaction } from '../log/codec/message.js'
+import type { Statement, Transaction, VerifyMarker } from '../log/codec/message.js'
 import { decodeTransaction } from '../log/codec/transaction-codec.js'
 import { Effects } from '../log/effects.js'
 import type { CommitWaiter } from '../log/group.js'
@@ -23,6 +23,7 @@ import type { LogPoint } from '../log/link/protocol.js'
 import { clusterWrites } from '../log/identity.js'
 import { startOf } from '../log/log-floor.js'
 import type { Repetition, ReplicatedState } from '../log/replicated-state.js'
+import { compareMarker, divergedError, markerOf } from '../log/verify/compare-marker.js'
 import { keyText, prefixRange, rowPrefix } from '../store/keys.js'
 import { ReceivedLog, type ReceivedTransaction } from './received-log.js'
 
@@ -135,6 +136,8 @@ export class Applier {
         const next = received.next()
         const transaction = decodeTransaction(next.payloads)
         if (!transaction.statements.every(isOfRows)) {
+          const marker = markerOf(transaction.statements)
+          if (marker !== undefined && !this.#verify(transaction, marker)) return
           const storageIds = storagesToRead(transaction)
           const builds = buildsEndedBy(transaction)
           if (storageIds.length > 0 || builds.length > 0) {
@@ -186,6 +189,19 @@ export class Applier {
         fault(error)
       },
     )
+  }
+
+  /** Whether the tables here hold what those of the primary held at this place of the log; if not, it is told. (G8) */
+  #verify({ lsn, commitTimestampUs: commitUs }: Transaction, { counts }: VerifyMarker): boolean {
+    const state = this.#state
+    const differences = compareMarker(state, counts)
+    if (differences.length === 0) {
+      state.verification.marker = { lsn, commitUs, tables: counts.length }
+      return true
+    }
+    this.#faulted = true
+    divergedError(state, lsn - 1n, differences).then(this.#onFault, this.#onFault)
+    return false
   }
 
   async #rowsWhenBuilt(

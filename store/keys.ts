@@ -167,6 +167,11 @@ export function catalogTablesPrefix(catalogId: number): Buffer {
   return tablePrefix(catalogId, 0).subarray(0, 6)
 }
 
+/** The keys of all tables of all catalogs. */
+export function tableKindPrefix(): Buffer {
+  return Buffer.of(DICTIONARY_PREFIX, TABLE)
+}
+
 /** The keys of all versions of a table's definition, oldest first. */
 export function tableVersionPrefix(tableId: number): Buffer {
   return tableVersionKey(tableId, 0).subarray(0, 6)
@@ -216,6 +221,13 @@ export function successor(prefix: Uint8Array): Buffer {
   assert(end > 0, 'every key starts with an ASCII letter')
   const next = Buffer.from(prefix.subarray(0, end))
   next[end - 1]!++
+  return next
+}
+
+/** The least key that is greater than this one. */
+export function keyAfter(key: Uint8Array): Buffer {
+  const next = Buffer.alloc(key.length + 1)
+  next.set(key)
   return next
 }
 

@@ -62,7 +62,23 @@ export type DefinitionStatement =
   | { readonly kind: 'dropCatalog'; readonly before: CatalogMessage }
   | { readonly kind: 'newEpoch'; readonly epoch: Epoch; readonly serverId: Uint8Array }
 
-export type Statement = RowChanges | DefinitionStatement
+/** What a table held after the transaction before the marker. */
+export interface TableCount {
+  readonly catalogId: number
+  readonly storageId: number
+  readonly tableId: number
+  readonly rows: number
+  /** Sum over its rows, see `log/table-stats.ts`; 8 bytes. */
+  readonly digest: Uint8Array
+}
+
+/** Changes nothing: replicas compare their own counts at this place of the log. */
+export interface VerifyMarker {
+  readonly kind: 'verifyMarker'
+  readonly counts: readonly TableCount[]
+}
+
+export type Statement = RowChanges | DefinitionStatement | VerifyMarker
 
 export interface Transaction {
   readonly lsn: Lsn

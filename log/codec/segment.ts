@@ -2,14 +2,15 @@
  * Where a large transaction is cut into segments.
  *
  *   segment := piece*
- *   piece   := a definition statement | a run of the row changes of one statement
+ *   piece   := a definition statement or marker | a run of the row changes of one statement
  *
  * Invariants: the pieces of all segments, in order, are the statements of the transaction; a segment with
  * more than one row change or definition does not exceed the target; only a statement without rows gives a piece without
  * rows; a transaction decoded from segments is cut at the same places again, so re-encoding gives the same bytes.
  */
 import { encodeDefinitionStatement } from './definition-statement-codec.js'
-import type { Statement } from './message.js'
+import { encodeVerifyMarker } from './marker-codec.js'
+import type { RowChanges, Statement } from './message.js'
 import { isRowChanges, rowChangeSize, tableFieldsSize, type Piece } from './statement-codec.js'
 import { delimitedSize, VARINT32_BYTES_MAX } from './wire.js'
 
@@ -41,7 +42,7 @@ export function cutSegments(
 
   for (const statement of statements) {
     if (!isRowChanges(statement)) {
-      const piece = { kind: statement.kind, body: encodeDefinitionStatement(statement) }
+      const piece = { kind: statement.kind, body: encodeBody(statement) }
       const cost = PIECE_HEAD_BYTES_MAX + piece.body.length
       if (used + cost > targetBytes && segment.length > 0) next()
       segment.push(piece)
@@ -71,6 +72,11 @@ export function cutSegments(
     segment.push({ changes: statement, from, to: rows.length, bodyBytes })
   }
   return segments
+}
+
+/** The message inside the Statement's oneof. */
+function encodeBody(statement: Exclude<Statement, RowChanges>): Buffer {
+  return statement.kind === 'verifyMarker' ? encodeVerifyMarker(statement) : encodeDefinitionStatement(statement)
 }
 
 /** The changes of the most usual transaction, which has one statement on rows and needs no cut. */

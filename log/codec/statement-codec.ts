@@ -1,7 +1,8 @@
 /**
- * `Statement` as protobuf bytes: row changes here, definition statements through `definition-statement-codec.ts`.
+ * `Statement` as protobuf bytes: row changes here, definition statements through `definition-statement-codec.ts`,
+ * markers through `marker-codec.ts`.
  *
- *   statement   := row-changes | definition-statement           one field of the oneof
+ *   statement   := row-changes | definition-statement | marker   one field of the oneof
  *   row-changes := table-id table-version row-change*
  *   row-change  := key? before? after?                          row messages, copied as they are
  *
@@ -11,7 +12,8 @@
 import assert from 'node:assert/strict'
 import { ReplogError } from '../../core/errors.js'
 import { readDefinitionStatement } from './definition-statement-codec.js'
-import type { DefinitionStatement, RowChange, RowChanges, Statement } from './message.js'
+import { readVerifyMarker } from './marker-codec.js'
+import type { RowChange, RowChanges, Statement } from './message.js'
 import { isCounted } from './ranges.js'
 import {
   delimitedSize,
@@ -43,6 +45,7 @@ const KIND_TAGS: Record<Statement['kind'], number> = {
   dropCatalog: 0xfa,
   alterCatalog: 0x102,
   newEpoch: 0x142,
+  verifyMarker: 0x14a,
 }
 const KIND_BY_TAG = new Map(Object.entries(KIND_TAGS).map(([kind, tag]) => [tag, kind as Statement['kind']]))
 const KIND_FIELDS = new Set(Object.values(KIND_TAGS).map((tag) => tag >>> 3))
@@ -63,9 +66,9 @@ export interface RowsPiece {
   readonly bodyBytes: number
 }
 
-/** A definition statement; `body` is its message inside the Statement's oneof. */
+/** A definition statement, or a marker; `body` is its message inside the Statement's oneof. */
 export interface DefinitionPiece {
-  readonly kind: DefinitionStatement['kind']
+  readonly kind: Exclude<Statement['kind'], RowChanges['kind']>
   readonly body: Buffer
 }
 
@@ -169,7 +172,8 @@ export function readStatement(reader: WireReader): Statement {
 
 function readKind(reader: WireReader, kind: Statement['kind']): Statement {
   const isOfRows = kind === 'insert' || kind === 'update' || kind === 'delete' || kind === 'rewrite'
-  return isOfRows ? readRowChanges(reader, kind) : readDefinitionStatement(reader, kind)
+  if (isOfRows) return readRowChanges(reader, kind)
+  return kind === 'verifyMarker' ? readVerifyMarker(reader) : readDefinitionStatement(reader, kind)
 }
 
 // Loops and not `readMessage`: a replica reads as many row changes as it applies, and a closure for each costs as much as

@@ -8,8 +8,10 @@ import type {
   RowChange,
   RowChanges,
   Statement,
+  TableCount,
   TableMessage,
   Transaction,
+  VerifyMarker,
 } from '../../log/codec/message.js'
 import { catalogMessage, counted, protoTable, schemaMessage, tableMessage, time, words } from './definitions.js'
 
@@ -126,7 +128,20 @@ const definition = fc.oneof(
   ),
 )
 
-export const statement: fc.Arbitrary<Statement> = fc.oneof(rowChanges, definition)
+const count: fc.Arbitrary<TableCount> = fc.record({
+  catalogId: counted,
+  storageId: counted,
+  tableId: counted,
+  rows: fc.maxSafeNat(),
+  digest: fc.uint8Array({ minLength: 8, maxLength: 8 }),
+})
+
+const marker: fc.Arbitrary<VerifyMarker> = fc.record({
+  kind: fc.constant('verifyMarker'),
+  counts: fc.array(count, { maxLength: 5 }),
+})
+
+export const statement: fc.Arbitrary<Statement> = fc.oneof(rowChanges, definition, marker)
 
 export const transaction: fc.Arbitrary<Transaction> = fc.record({
   lsn: fc.bigInt({ min: 1n, max: LSN_MAX }).map(asLsn),

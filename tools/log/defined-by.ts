@@ -25,6 +25,7 @@ export function tablesOf(statement: Statement): readonly TableMessage[] {
     case 'alterCatalog':
     case 'dropCatalog':
     case 'newEpoch':
+    case 'verifyMarker':
       return []
   }
 }

@@ -15,6 +15,7 @@ import type {
   SchemaMessage,
   Statement,
   TableChange,
+  TableCount,
   TableMessage,
   Transaction,
 } from '../../log/codec/message.js'
@@ -103,6 +104,8 @@ export class TransactionJson {
         return objectJson(statement.before)
       case 'newEpoch':
         return { epoch: statement.epoch, serverId: uuidText(statement.serverId) }
+      case 'verifyMarker':
+        return { counts: statement.counts.map(countJson) }
     }
   }
 
@@ -184,4 +187,8 @@ function uuidText(bytes: Uint8Array): string {
   return Buffer.from(bytes)
     .toString('hex')
     .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
+function countJson({ digest, ...count }: TableCount): JsonObject {
+  return { ...count, digest: Buffer.from(digest).toString('hex') }
 }

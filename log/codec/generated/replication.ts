@@ -43,6 +43,7 @@ export const REPLICATION_DESCRIPTOR = {
                     'dropCatalog',
                     'alterCatalog',
                     'newEpoch',
+                    'verifyMarker',
                   ],
                 },
               },
@@ -65,6 +66,7 @@ export const REPLICATION_DESCRIPTOR = {
                 dropCatalog: { type: 'DropCatalog', id: 31 },
                 alterCatalog: { type: 'AlterCatalog', id: 32 },
                 newEpoch: { type: 'NewEpoch', id: 40 },
+                verifyMarker: { type: 'VerifyMarker', id: 41 },
               },
             },
             RowChanges: {
@@ -122,6 +124,16 @@ export const REPLICATION_DESCRIPTOR = {
               fields: { before: { type: 'CatalogMessage', id: 1 }, after: { type: 'CatalogMessage', id: 2 } },
             },
             NewEpoch: { fields: { epoch: { type: 'uint32', id: 1 }, serverId: { type: 'bytes', id: 2 } } },
+            VerifyMarker: { fields: { counts: { rule: 'repeated', type: 'TableCount', id: 1 } } },
+            TableCount: {
+              fields: {
+                catalogId: { type: 'uint32', id: 1 },
+                storageId: { type: 'uint32', id: 2 },
+                tableId: { type: 'uint32', id: 3 },
+                rows: { type: 'uint64', id: 4 },
+                digest: { type: 'bytes', id: 5 },
+              },
+            },
             CatalogMessage: {
               fields: {
                 id: { type: 'uint32', id: 1 },
