@@ -56,7 +56,7 @@ export interface ReplicationStatus extends ReplicaStages {
   readonly state: FollowState
   /** The primary's durable LSN as it was last heard of, through the chain when this replica follows another one. */
   readonly primaryLsn: string
-  /** Milliseconds since the primary was last heard of; null when never. */
+  /** Milliseconds since the server that it follows was last heard of; null when never. */
   readonly silenceMs: number | null
   readonly reconnects: number
   /** Why it is not streaming, or why it was last interrupted. */

@@ -10,13 +10,20 @@
  */
 import { type ErrorCode, ReplogError, isReplogError, messageOf } from '../core/errors.js'
 import { type Clock, every } from '../core/clock.js'
-import { LINK_HEARTBEAT_MS, LINK_SILENCE_MS_MAX, RECONNECT_MS_MAX, RECONNECT_MS_MIN } from '../core/limits.js'
+import {
+  CHAIN_SERVERS_MAX,
+  LINK_HEARTBEAT_MS,
+  LINK_SILENCE_MS_MAX,
+  RECONNECT_MS_MAX,
+  RECONNECT_MS_MIN,
+} from '../core/limits.js'
 import { formatPosition } from '../core/position.js'
 import type { LinkSocket } from '../log/link/link-socket.js'
 import {
   LINK_PATH,
   LINK_PROTOCOL,
   type LogPoint,
+  type PrimaryNews,
   type Welcome,
   decodeLinkMessage,
   encodeLinkMessage,
@@ -35,6 +42,7 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
   'HISTORY_LOST',
   'FENCED',
   'UNSUPPORTED_VERSION',
+  'REPLICATION_LOOP',
   'COMMIT_UNKNOWN',
   'STORE_FAILED',
   'INVALID_ARGUMENT',
@@ -65,9 +73,10 @@ export class LogFollower {
   #cancelReconnect: (() => void) | undefined
   #reconnects = 0
   #error: ReplogError | undefined
-  /** The primary as of its last message, and when that was. */
+  /** The primary as of the last message that spoke of it, and when it was heard, here or by the server that is followed. */
   #primary: { readonly head: LogPoint; readonly nowUs: bigint; readonly heardMs: number } | undefined
   #heardMs: number | undefined
+  #chain: readonly string[] = []
   /** When the present connection was begun. */
   #attemptMs = 0
   readonly #startMs: number
@@ -102,12 +111,25 @@ export class LogFollower {
     return this.#follow
   }
 
+  /** What those that follow this replica are told of the primary. */
+  news(): PrimaryNews {
+    const nowMs = this.#clock.monotonicMs()
+    const { lastCommitUs } = this.#state
+    const { head, nowUs, heardMs } = this.#primary ?? {
+      head: this.#applier.applied,
+      nowUs: lastCommitUs,
+      heardMs: this.#startMs,
+    }
+    return { head, nowUs, silentMs: Math.max(0, nowMs - heardMs), chain: this.#chain }
+  }
+
   status(): ReplicationStatus {
     const { received, applied } = this.#applier
     const nowMs = this.#clock.monotonicMs()
     const primaryLsn = this.#primary?.head.lsn ?? 0n
     return {
       from: this.#options.from,
+      chain: this.#chain,
       state: this.#follow,
       primaryLsn: (primaryLsn > received.lsn ? primaryLsn : received.lsn).toString(),
       silenceMs: this.#heardMs === undefined ? null : Math.round(nowMs - this.#heardMs),
@@ -192,10 +214,12 @@ export class LogFollower {
   #takeMessage(text: string): void {
     const message = decodeLinkMessage(text)
     if (message?.type === 'welcome') {
-      this.#notePrimary(message.head, message.nowUs)
+      this.#noteChain(message)
+      this.#notePrimary(message)
       this.#join(message)
     } else if (message?.type === 'heartbeat') {
-      this.#notePrimary(message.head, message.nowUs)
+      this.#noteChain(message)
+      this.#notePrimary(message)
       this.#move(this.#isBehind() ? 'behind' : 'caught up')
     } else if (message?.type === 'refused') {
       throw new ReplogError(message.code, message.message)
@@ -225,8 +249,28 @@ export class LogFollower {
     if (this.#applier.isFull) socket.pause()
   }
 
-  #notePrimary(head: LogPoint, nowUs: bigint): void {
-    this.#primary = { head, nowUs, heardMs: this.#clock.monotonicMs() }
+  /** @throws ReplogError REPLICATION_LOOP: frames would go round, and nobody would have a primary */
+  #noteChain({ chain }: PrimaryNews): void {
+    const { from } = this.#options
+    const own = chain.indexOf(this.#state.identity.serverId.toString('hex'))
+    if (own !== -1) {
+      throw new ReplogError(
+        'REPLICATION_LOOP',
+        `${from} ${own === 0 ? 'is this server itself' : 'follows this server'}; ` +
+          'follow the primary, or a replica that does not follow this server',
+      )
+    }
+    if (chain.length === CHAIN_SERVERS_MAX) {
+      throw new ReplogError(
+        'REPLICATION_LOOP',
+        `${from} is the last of ${CHAIN_SERVERS_MAX} servers that follow one another, and no more may; follow one nearer to the primary`,
+      )
+    }
+    this.#chain = chain
+  }
+
+  #notePrimary({ head, nowUs, silentMs }: PrimaryNews): void {
+    this.#primary = { head, nowUs, heardMs: this.#clock.monotonicMs() - silentMs }
     this.#noteCaughtUp()
   }
 
@@ -319,7 +363,8 @@ export class LogFollower {
   #lag(point: LogPoint): Lag {
     const primary = this.#primary
     const elapsedMs = this.#clock.monotonicMs() - (primary?.heardMs ?? this.#startMs)
-    const silentSeconds = elapsedMs > LINK_HEARTBEAT_MS * 3 ? elapsedMs / 1000 : 0
+    // Each server of the chain passes on what it heard up to a heartbeat ago.
+    const silentSeconds = elapsedMs > LINK_HEARTBEAT_MS * (2 + Math.max(1, this.#chain.length)) ? elapsedMs / 1000 : 0
     if (primary === undefined) return { transactions: 0, bytes: 0, seconds: silentSeconds }
     const transactions = Math.max(0, Number(primary.head.lsn - point.lsn))
     if (transactions === 0) return { transactions: 0, bytes: 0, seconds: silentSeconds }

@@ -10,6 +10,7 @@ import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
 import type { LinkSocket } from '../log/link/link-socket.js'
+import type { PrimaryNews } from '../log/link/protocol.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
@@ -87,6 +88,11 @@ export class Replica {
 
   replication(): ReplicationStatus {
     return this.#follower.status()
+  }
+
+  /** What is known here of the primary, for those that follow this replica. */
+  news(): PrimaryNews {
+    return this.#follower.news()
   }
 
   /** Resolves when the transaction with this LSN can be read here. */

@@ -1,29 +1,37 @@
-/** A replica as the HTTP server sees it. */
+/** A replica as the HTTP server and the servers that follow it see it. */
 import { type Clock, systemClock } from '../core/clock.js'
 import type { JobsView } from '../log/background-jobs.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
+import { LinkServer } from '../log/link/link-server.js'
 import { RateMeter } from '../log/rate-meter.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { ServedNode } from '../log/served-node.js'
 import { serverStatus } from '../log/server-status.js'
+import { SocketRoutes } from '../log/socket/socket-routes.js'
 import type { FollowerStatus, ServerStatus } from '../log/status.js'
 import type { Replica } from './replica.js'
 
 export interface ServedReplicaOptions {
   readonly name: string
   readonly clock?: Clock
+  readonly onError?: (error: unknown) => void
 }
 
 export class ServedReplica implements ServedNode {
   readonly replica: Replica
+  /** The WebSocket endpoints; attach them to the HTTP server. */
+  readonly sockets = new SocketRoutes()
+  readonly #link: LinkServer
   readonly #rates: RateMeter
   readonly #name: string
   readonly #startedAt = new Date()
 
   constructor(replica: Replica, options: ServedReplicaOptions) {
     this.replica = replica
-    this.#name = options.name
-    this.#rates = new RateMeter(replica.state, options.clock ?? systemClock)
+    const { name, clock = systemClock, onError = () => undefined } = options
+    this.#name = name
+    this.#rates = new RateMeter(replica.state, clock)
+    this.#link = new LinkServer(replica.state, clock, this.sockets, { name, onError, upstream: () => replica.news() })
   }
 
   get state(): ReplicatedState {
@@ -38,9 +46,9 @@ export class ServedReplica implements ServedNode {
     return this.replica.catalog(name)
   }
 
-  /** Nobody follows a replica. */
+  /** The servers that follow this one, not those that follow them. */
   replicas(): readonly FollowerStatus[] {
-    return []
+    return this.#link.followers()
   }
 
   status(): ServerStatus {
@@ -60,10 +68,14 @@ export class ServedReplica implements ServedNode {
           this.replica.state.durable.lsn === 0n ? `it has no data yet (${replication.state}${error})` : undefined,
       }),
       replication,
+      replicas: this.replicas(),
     }
   }
 
+  /** Ends the link to the followers; the replica itself is closed by its owner. */
   close(): void {
     this.#rates.stop()
+    this.#link.close()
+    this.sockets.close()
   }
 }

@@ -1,38 +1,42 @@
-/** `replog replica`: follows a primary and serves reads. */
+/** `replog replica`: follows a primary or another replica, serves reads, and feeds replicas of its own. */
 import { hostname } from 'node:os'
 import { registerReplicaRoutes } from '../replica/http.js'
 import { Replica } from '../replica/replica.js'
 import { ServedReplica } from '../replica/served-replica.js'
-import { type ListenOptions, parsePort, serve } from './serve.js'
+import { registerReplicaOperations } from './failover/replica-routes.js'
+import { type TakenOver, tellOldPrimary } from './failover/take-over.js'
+import { addPrimaryFlags } from './primary-flags.js'
+import { type PrimaryFlags, servePrimary } from './serve-primary.js'
+import { parsePort, serve } from './serve.js'
 import type { Verb } from './verb.js'
 
-interface ReplicaFlags extends ListenOptions {
+interface ReplicaFlags extends PrimaryFlags {
   readonly from: string
-  readonly data: string
-  readonly name: string
 }
 
 export const verb: Verb<ReplicaFlags> = {
   name: 'replica',
-  summary: 'Serve a replica: follows a primary from its last frame, answers reads',
+  summary: 'Serve a replica: follows a primary or a replica from its last frame, answers reads, feeds replicas',
   configure(command) {
     command
-      .requiredOption('--from <url>', 'address of the primary, such as http://127.0.0.1:7400')
+      .requiredOption('--from <url>', 'address of the primary, or of a replica, such as http://127.0.0.1:7400')
       .requiredOption('--data <dir>', 'data directory; made when it does not exist')
       .option('--host <address>', 'address to listen on', '127.0.0.1')
       .option('--port <port>', 'port to listen on; 0 chooses any', parsePort, 7401)
       .option('--name <name>', 'how the primary lists this replica', `${hostname()}-replica`)
       .option('--json', 'print events as JSON lines', false)
+    addPrimaryFlags(command)
   },
   async run({ options, terminal, untilStopped }) {
     const signal = untilStopped()
+    const onError = (error: unknown): void => {
+      terminal.note(`error: ${error instanceof Error ? error.message : String(error)}`)
+    }
     const replica = await Replica.open({
       path: options.data,
       from: options.from,
       name: options.name,
-      onError(error) {
-        terminal.note(`error: ${error instanceof Error ? error.message : String(error)}`)
-      },
+      onError,
       onStateChange(state, error) {
         if (signal.aborted) return
         const code = error?.code ?? null
@@ -40,18 +44,48 @@ export const verb: Verb<ReplicaFlags> = {
         else terminal.note(`replication: ${state}${error === undefined ? '' : ` (${error.code}: ${error.message})`}`)
       },
     })
-    const node = new ServedReplica(replica, { name: options.name })
-    await serve({
+    const node = new ServedReplica(replica, { name: options.name, onError })
+    const turned = new AbortController()
+    let taken: TakenOver | undefined
+    let ownUrl: string | undefined
+    const port = await serve({
       node,
       options,
       terminal,
       signal,
+      turned: turned.signal,
+      onListening(url) {
+        ownUrl = url
+      },
       configure(app) {
         registerReplicaRoutes(app, () => replica.from)
+        registerReplicaOperations(app, replica, {
+          url: () => ownUrl,
+          onTakenOver(result) {
+            taken = result
+            turned.abort()
+          },
+        })
       },
-      async close() {
+      attach(server) {
+        node.sockets.attach(server)
+      },
+      closeLink() {
         node.close()
-        await replica.close()
+        return Promise.resolve()
+      },
+      close: () => replica.close(),
+    })
+    if (taken === undefined) return
+    const { epoch, fenced } = taken
+    if (options.json) terminal.printJson({ event: 'promoted', epoch })
+    else terminal.note(`promoted: goes on as the primary of epoch ${epoch}`)
+    await servePrimary({
+      options: { ...options, port },
+      terminal,
+      signal,
+      onOpen(primary) {
+        if (fenced === null) void tellOldPrimary(primary, replica.from, epoch, ownUrl)
       },
     })
   },

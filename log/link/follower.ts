@@ -1,8 +1,8 @@
 /**
  * One server that follows this one: how far it is and how late.
  *
- * Times are differences of this server's own clock: a follower echoes the commit timestamp that it found in the log, so
- * the skew between two machines cannot falsify a lag. (after PostgreSQL's write, flush and replay lag)
+ * Times are differences of the primary's clock, which is this server's own or known to it from the one that it follows: a
+ * follower echoes the commit timestamp that it found in the log, so the skew between two machines cannot falsify a lag. (after PostgreSQL's write, flush and replay lag)
  * Invariant: applied <= durable <= received <= head, each stage never goes backwards within a connection.
  */
 import type { Clock } from '../../core/clock.js'
@@ -23,6 +23,7 @@ export class Follower {
   readonly identity: FollowerIdentity
   readonly #state: ReplicatedState
   readonly #clock: Clock
+  readonly #primaryNowUs: () => bigint
   readonly #delays = new DelayWindow()
   #progress: Progress
   #connected = true
@@ -30,9 +31,17 @@ export class Follower {
   /** Monotonic time at which the connection was lost. */
   leftMs = Infinity
 
-  constructor(state: ReplicatedState, clock: Clock, identity: FollowerIdentity, start: LogPoint) {
+  /** @param primaryNowUs the clock on which the log was committed; this server's own when it is the primary */
+  constructor(
+    state: ReplicatedState,
+    clock: Clock,
+    primaryNowUs: () => bigint,
+    identity: FollowerIdentity,
+    start: LogPoint,
+  ) {
     this.#state = state
     this.#clock = clock
+    this.#primaryNowUs = primaryNowUs
     this.identity = identity
     this.#progress = { type: 'progress', received: start, durable: start, applied: start }
     this.#since = this.#now()
@@ -56,7 +65,7 @@ export class Follower {
     const previous = this.#progress.applied
     if (applied.lsn < previous.lsn) return
     this.#progress = progress
-    if (applied.lsn > previous.lsn) this.#delays.add(Number(this.#clock.nowUs() - applied.commitUs) / 1000)
+    if (applied.lsn > previous.lsn) this.#delays.add(Number(this.#primaryNowUs() - applied.commitUs) / 1000)
   }
 
   disconnected(): void {
@@ -87,7 +96,7 @@ export class Follower {
     if (point.lsn >= durable.lsn) return { transactions: 0, bytes: 0, seconds: 0 }
     // The oldest missing transaction is in memory, or so far back that the one before it is as good a measure.
     const missing = this.#state.tail.get((point.lsn + 1n) as Lsn)
-    const ageUs = this.#clock.nowUs() - (missing?.commitTimestampUs ?? point.commitUs)
+    const ageUs = this.#primaryNowUs() - (missing?.commitTimestampUs ?? point.commitUs)
     return {
       transactions: Number(durable.lsn - point.lsn),
       bytes: Number(logBytes - point.bytes),

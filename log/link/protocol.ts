@@ -8,10 +8,14 @@
  *     progress {received, durable, applied} ──> after each durable group, and as heartbeat
  *                                        <──    heartbeat {head, clock}
  *
+ * The server that is followed may be a replica itself. What it says of the head and the clock is then the primary's, as it
+ * last heard of it `silentMs` ago, so lag is measured against the primary however long the chain is.
+ *
  * Control messages are JSON text; frames are the stored bytes. Unknown fields are ignored, unknown message types too, so
  * that either side may be newer; a change that is not compatible raises LINK_PROTOCOL.
  */
 import { type ErrorCode, ERROR_CODES, ReplogError } from '../../core/errors.js'
+import { CHAIN_SERVERS_MAX } from '../../core/limits.js'
 
 export const LINK_PATH = '/v1/log/stream'
 export const LINK_PROTOCOL = 1
@@ -36,14 +40,23 @@ export interface Hello {
   readonly bytes: bigint
 }
 
-export interface Welcome {
+/** What the server that is followed knows of the primary at the end of the chain, which it may be itself. */
+export interface PrimaryNews {
+  readonly head: LogPoint
+  /** The primary's clock when it was last heard of. */
+  readonly nowUs: bigint
+  /** How long ago that was, in milliseconds; 0 on the primary. */
+  readonly silentMs: number
+  /** Server ids (hex) from the one that is followed up to the primary, as far as they are known. */
+  readonly chain: readonly string[]
+}
+
+export interface Welcome extends PrimaryNews {
   readonly type: 'welcome'
   readonly protocol: number
   readonly clusterId: string
   readonly serverId: string
   readonly name: string
-  readonly head: LogPoint
-  readonly nowUs: bigint
 }
 
 export interface Refused {
@@ -52,10 +65,8 @@ export interface Refused {
   readonly message: string
 }
 
-export interface Heartbeat {
+export interface Heartbeat extends PrimaryNews {
   readonly type: 'heartbeat'
-  readonly head: LogPoint
-  readonly nowUs: bigint
 }
 
 export interface Progress {
@@ -100,13 +111,12 @@ export function decodeLinkMessage(text: string): LinkMessage | undefined {
         clusterId: requireId(fields, 'clusterId'),
         serverId: requireId(fields, 'serverId'),
         name: requireText(fields, 'name').slice(0, 200),
-        head: requirePoint(fields, 'head'),
-        nowUs: requireInteger(fields, 'nowUs'),
+        ...requireNews(fields),
       }
     case 'refused':
       return { type: 'refused', code: requireCode(fields), message: requireText(fields, 'message') }
     case 'heartbeat':
-      return { type: 'heartbeat', head: requirePoint(fields, 'head'), nowUs: requireInteger(fields, 'nowUs') }
+      return { type: 'heartbeat', ...requireNews(fields) }
     case 'progress':
       return {
         type: 'progress',
@@ -117,6 +127,18 @@ export function decodeLinkMessage(text: string): LinkMessage | undefined {
     default:
       return undefined
   }
+}
+
+/** Servers that cannot be followed through others leave out `silentMs` and `chain`. */
+function requireNews(fields: Record<string, unknown>): PrimaryNews {
+  const { silentMs = 0, chain = [] } = fields
+  if (typeof silentMs !== 'number' || !(silentMs >= 0)) throw malformed('silentMs')
+  if (!Array.isArray(chain) || chain.length > CHAIN_SERVERS_MAX || !chain.every(isId)) throw malformed('chain')
+  return { head: requirePoint(fields, 'head'), nowUs: requireInteger(fields, 'nowUs'), silentMs, chain }
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value)
 }
 
 function requireFields(value: unknown): Record<string, unknown> {
@@ -132,7 +154,7 @@ function requireText(fields: Record<string, unknown>, name: string): string {
 
 function requireId(fields: Record<string, unknown>, name: string): string {
   const value = requireText(fields, name)
-  if (!/^[0-9a-f]{32}$/.test(value)) throw malformed(name)
+  if (!isId(value)) throw malformed(name)
   return value
 }
 

@@ -91,6 +91,8 @@ export class FakeLink {
       name: 'fake',
       head: { lsn: head, bytes: 0n, commitUs: 0n },
       nowUs: 0n,
+      silentMs: 0,
+      chain: [SERVER_ID.toString('hex')],
     })
   }
 

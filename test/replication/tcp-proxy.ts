@@ -13,19 +13,22 @@ export class TcpProxy {
   /** How long each chunk is held, in milliseconds. */
   delayMs = 0
   tamper: Tamper = (chunk) => chunk
+  /** Where connections that begin from now on lead. */
+  targetPort: number
   /** Connections made so far. */
   connections = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
 
   private constructor(targetPort: number) {
+    this.targetPort = targetPort
     this.#server = createServer((downstream) => {
       this.connections++
       if (this.refuses) {
         downstream.destroy()
         return
       }
-      const upstream = connect(targetPort, '127.0.0.1')
+      const upstream = connect(this.targetPort, '127.0.0.1')
       this.#pipe(downstream, upstream, (chunk) => chunk)
       this.#pipe(upstream, downstream, (chunk) => this.tamper(chunk))
     })
