@@ -3,15 +3,13 @@ import { hostname } from 'node:os'
 import { registerReplicaRoutes } from '../replica/http.js'
 import { Replica } from '../replica/replica.js'
 import { ServedReplica } from '../replica/served-replica.js'
-import { registerReplicaOperations } from './failover/replica-routes.js'
-import { type TakenOver, tellOldPrimary } from './failover/take-over.js'
-import { addPrimaryFlags } from './primary-flags.js'
-import { type PrimaryFlags, servePrimary } from './serve-primary.js'
-import { parsePort, serve } from './serve.js'
+import { type ListenOptions, parsePort, serve } from './serve.js'
 import type { Verb } from './verb.js'
 
-interface ReplicaFlags extends PrimaryFlags {
+interface ReplicaFlags extends ListenOptions {
   readonly from: string
+  readonly data: string
+  readonly name: string
 }
 
 export const verb: Verb<ReplicaFlags> = {
@@ -25,7 +23,6 @@ export const verb: Verb<ReplicaFlags> = {
       .option('--port <port>', 'port to listen on; 0 chooses any', parsePort, 7401)
       .option('--name <name>', 'how the primary lists this replica', `${hostname()}-replica`)
       .option('--json', 'print events as JSON lines', false)
-    addPrimaryFlags(command)
   },
   async run({ options, terminal, untilStopped }) {
     const signal = untilStopped()
@@ -45,27 +42,13 @@ export const verb: Verb<ReplicaFlags> = {
       },
     })
     const node = new ServedReplica(replica, { name: options.name, onError })
-    const turned = new AbortController()
-    let taken: TakenOver | undefined
-    let ownUrl: string | undefined
-    const port = await serve({
+    await serve({
       node,
       options,
       terminal,
       signal,
-      turned: turned.signal,
-      onListening(url) {
-        ownUrl = url
-      },
       configure(app) {
         registerReplicaRoutes(app, () => replica.from)
-        registerReplicaOperations(app, replica, {
-          url: () => ownUrl,
-          onTakenOver(result) {
-            taken = result
-            turned.abort()
-          },
-        })
       },
       attach(server) {
         node.sockets.attach(server)
@@ -75,18 +58,6 @@ export const verb: Verb<ReplicaFlags> = {
         return Promise.resolve()
       },
       close: () => replica.close(),
-    })
-    if (taken === undefined) return
-    const { epoch, fenced } = taken
-    if (options.json) terminal.printJson({ event: 'promoted', epoch })
-    else terminal.note(`promoted: goes on as the primary of epoch ${epoch}`)
-    await servePrimary({
-      options: { ...options, port },
-      terminal,
-      signal,
-      onOpen(primary) {
-        if (fenced === null) void tellOldPrimary(primary, replica.from, epoch, ownUrl)
-      },
     })
   },
 }
