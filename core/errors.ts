@@ -193,6 +193,12 @@ export const ERROR_CODES = {
     meaning: 'The server cannot become the primary as it is, or should not.',
     nextStep: 'Do what the message says, or promote another replica.',
   },
+  NO_LEASE: {
+    status: 503,
+    retryable: true,
+    meaning: 'This server does not hold the lease of the primary any more, or does not hold it yet.',
+    nextStep: 'Send writes to the server that holds it; it is taken again by itself when it is free.',
+  },
   DIVERGED: {
     status: 409,
     retryable: false,

@@ -142,6 +142,8 @@ export const NATS_RECONNECT_MS_MAX = 5_000
 /** Shortest and longest time that a lease is given for, in milliseconds. */
 export const LEASE_MS_MIN = 100
 export const LEASE_MS_MAX = 600_000
+/** Longest name of a holder of a lease, in characters. */
+export const LEASE_HOLDER_LENGTH_MAX = 1000
 
 /** Bytes of one page of a snapshot: a short step, between which commits have their turn. */
 export const SNAPSHOT_PAGE_BYTES_TARGET = 64 * KIB
@@ -213,6 +215,10 @@ export const VERIFY_INTERVAL_MS_DEFAULT = 60_000
 export const VERIFY_INTERVAL_MS_MAX = 86_400_000
 /** Most tables in one verify marker; the others wait for the next. */
 export const VERIFY_MARKER_TABLES_MAX = 1000
+/** How long a promotion waits for an answer of another server, in milliseconds. */
+export const PROMOTION_REACH_MS_MAX = 2000
+/** How long a promotion waits for what the old primary has and the replica has not, in milliseconds. */
+export const PROMOTION_CATCH_UP_MS_MAX = 10_000
 /** Most jobs in one listing. */
 export const JOBS_LISTED_MAX = 1000
 /** Keys a purge job deletes in one batch. */
