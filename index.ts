@@ -35,6 +35,7 @@ export type {
   UpdateInput,
 } from './primary/statement.js'
 export { Replica, type ReplicaOptions } from './replica/replica.js'
+export { promote, type TakeOverOptions } from './tools/failover/take-over.js'
 export type { CatalogReader, TableListing } from './log/catalog-reader.js'
 export type { DescribedTable, SchemaListing, TableVersion, VersionPage } from './log/dictionary-listing.js'
 export type { JobsView } from './log/background-jobs.js'

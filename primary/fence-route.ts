@@ -7,6 +7,7 @@
 import type { FastifyInstance } from 'fastify'
 import { ReplogError } from '../core/errors.js'
 import { asEpoch, formatPosition } from '../core/position.js'
+import { fenceProblem } from '../log/fence.js'
 import { POSITION, answersJson } from '../log/http/schemas.js'
 import { form } from './definition-schema.js'
 import type { Primary } from './primary.js'
@@ -52,6 +53,24 @@ export function registerFenceRoute(app: FastifyInstance, primary: Primary): void
       await fence.raise({ epoch: asEpoch(epoch), primary: url })
       await state.whenDurable(state.head.lsn)
       return { position: formatPosition(state.durable) }
+    },
+  )
+
+  app.post(
+    '/v1/admin/promote',
+    {
+      schema: {
+        summary: 'Refuses to become the primary: this server is one',
+        tags: ['operations'],
+        response: answersJson('Never: the answer is PROMOTION_REFUSED.', {}),
+      },
+    },
+    () => {
+      const { met } = primary.fence
+      const { epoch } = primary.state.durable
+      const message =
+        met === undefined ? `this server is the primary of epoch ${epoch} already` : fenceProblem(met, epoch)
+      throw new ReplogError('PROMOTION_REFUSED', message)
     },
   )
 }

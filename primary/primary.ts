@@ -8,7 +8,7 @@ import { type Clock, every, systemClock } from '../core/clock.js'
 import { ACK_REPLICAS_MAX } from '../core/limits.js'
 import { VERIFY_INTERVAL_MS_DEFAULT } from '../core/limits.js'
 import { requireOptions } from '../core/options.js'
-import { EPOCH_FIRST, LSN_ZERO, type Position } from '../core/position.js'
+import { EPOCH_FIRST, type Epoch, LSN_ZERO, type Position } from '../core/position.js'
 import {
   type CatalogIdentifier,
   DEFAULT_CATALOG_NAME,
@@ -21,6 +21,7 @@ import type { SchemaMessage } from '../log/codec/message.js'
 import { Fence } from '../log/fence.js'
 import { openState } from '../log/open-state.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
+import { promotedWrites, readPromotion } from '../log/promotion.js'
 import { TableNames } from '../log/table-names.js'
 import type { Engine } from '../store/engine.js'
 import { AckGate, type AckInput } from './ack-gate.js'
@@ -125,7 +126,9 @@ export class Primary {
       throw error
     }
     try {
-      if (state.head.lsn === LSN_ZERO) await primary.#found()
+      const epoch = readPromotion(state.store)
+      if (epoch !== undefined) await primary.#beginEpoch(epoch)
+      else if (state.head.lsn === LSN_ZERO) await primary.#found()
       primary.gate.founded()
       primary.#jobs.kick()
       return primary
@@ -311,6 +314,20 @@ export class Primary {
         { kind: 'createSchema', after: defaultSchema(schemaId, catalogId, nowUs) },
       ],
     }))
+  }
+
+  /** Ends a promotion: the first transaction of its epoch, in one batch with the end of the note. */
+  async #beginEpoch(epoch: Epoch): Promise<void> {
+    const { state, lane } = this
+    lane.raiseEpoch(epoch)
+    const { serverId } = state.identity
+    const committed = lane.commitDefinitions(this.#clock.nowUs(), (read) => {
+      const { id: catalogId } = state.dictionary.catalog(read, catalogIdentifier(DEFAULT_CATALOG_NAME))
+      return { catalogId, statements: [{ kind: 'newEpoch', epoch, serverId }] }
+    })
+    // It has its place by now, or was refused; what is added in this step goes into the batch of its group.
+    if (state.head.epoch === epoch) void state.appendLocal(promotedWrites()).catch(() => undefined)
+    await committed
   }
 
   /** Transactions that outlived the age limit are rolled back, so that nobody holds memory for ever. */

@@ -87,6 +87,11 @@ export class Applier {
     return this.#received.waitingBytes >= REPLICA_BUFFER_BYTES_MAX
   }
 
+  /** Nothing that was received waits to be applied, or nothing of it can be any more. */
+  get isIdle(): boolean {
+    return this.#preparing === undefined && (this.#faulted || this.#received.waiting === 0)
+  }
+
   /** The link is lost: what was received and not yet applied is forgotten, so that the head stands still. */
   drop(): void {
     this.#faulted = true

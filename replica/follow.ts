@@ -9,7 +9,7 @@
  * versions cannot be mended by trying again; a broken link, a gap or a damaged frame can. (G8)
  */
 import { type ErrorCode, ReplogError, isReplogError, messageOf } from '../core/errors.js'
-import { type Clock, every } from '../core/clock.js'
+import { type Clock, every, pause } from '../core/clock.js'
 import {
   CHAIN_SERVERS_MAX,
   LINK_HEARTBEAT_MS,
@@ -47,6 +47,8 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
   'STORE_FAILED',
   'INVALID_ARGUMENT',
 ])
+
+const FINISH_POLL_MS = 5
 
 export interface FollowerOptions {
   /** http:// or ws:// address of the primary. */
@@ -139,6 +141,23 @@ export class LogFollower {
       durable: this.#stage(applied),
       applied: this.#stage(applied),
     }
+  }
+
+  /**
+   * Leaves the primary for good; resolves when everything that was received whole and verified is applied and durable.
+   * @throws what keeps it from being applied
+   */
+  async finish(): Promise<void> {
+    this.#move('close')
+    this.#cancelTick()
+    this.#cancelReconnect?.()
+    const socket = this.#socket
+    this.#socket = undefined
+    socket?.terminate()
+    const before = this.#error
+    while (!this.#applier.isIdle) await pause(this.#clock, FINISH_POLL_MS)
+    if (this.#error !== undefined && this.#error !== before) throw this.#error
+    await this.#state.whenDurable(this.#state.head.lsn)
   }
 
   close(): void {

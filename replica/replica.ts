@@ -4,19 +4,21 @@
  * Use it embedded through `Replica.open`; `replog replica` serves one over HTTP.
  */
 import { type Clock, systemClock } from '../core/clock.js'
-import type { ReplogError } from '../core/errors.js'
-import type { Position } from '../core/position.js'
+import { ReplogError } from '../core/errors.js'
+import { type Epoch, type Position, asEpoch } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
 import type { LinkSocket } from '../log/link/link-socket.js'
 import type { PrimaryNews } from '../log/link/protocol.js'
+import { Fence } from '../log/fence.js'
 import { openState } from '../log/open-state.js'
+import { promotionWrites } from '../log/promotion.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
 import { TableNames } from '../log/table-names.js'
 import type { Engine } from '../store/engine.js'
-import { LogFollower } from './follow.js'
+import { LogFollower, linkUrl } from './follow.js'
 
 export interface ReplicaOptions {
   /** The data directory; made when it does not exist. An empty replica copies the log from LSN 1. */
@@ -41,24 +43,24 @@ export interface ReplicaOptions {
 export class Replica {
   readonly state: ReplicatedState
   readonly names: TableNames
-  readonly from: string
-  readonly #follower: LogFollower
+  /** The data directory. */
+  readonly path: string
+  readonly #options: ReplicaOptions
+  #from: string
+  #follower: LogFollower
   readonly #jobs: BackgroundJobs
+  #becoming: Promise<Epoch> | undefined
   #closing: Promise<void> | undefined
 
   private constructor(state: ReplicatedState, options: ReplicaOptions) {
     this.state = state
-    this.from = options.from
+    this.path = options.path
+    this.#options = options
+    this.#from = options.from
     this.names = new TableNames(state)
     this.#jobs = new BackgroundJobs(state, undefined, options.onError ?? (() => undefined), options.clock)
     this.#jobs.kick()
-    this.#follower = new LogFollower(state, this.#jobs, options.clock ?? systemClock, {
-      from: options.from,
-      name: options.name ?? 'replica',
-      connect: options.connect,
-      random: options.random,
-      onStateChange: options.onStateChange,
-    })
+    this.#follower = this.#following()
   }
 
   /**
@@ -74,6 +76,11 @@ export class Replica {
       await state.close()
       throw error
     }
+  }
+
+  /** The server that is followed. */
+  get from(): string {
+    return this.#from
   }
 
   /** The position that readers see. */
@@ -108,6 +115,57 @@ export class Replica {
   /** Resolves when the background jobs that are known now are done. */
   async jobsDone(): Promise<void> {
     await this.#jobs.idle()
+  }
+
+  /**
+   * Follows another server from now on, from the last transaction that is applied here. The next start of the server
+   * follows what it is told then.
+   * @throws ReplogError INVALID_ARGUMENT, CLOSED
+   */
+  follow(from: string): void {
+    linkUrl(from)
+    this.state.assertOpen()
+    if (this.#becoming !== undefined) throw new ReplogError('CLOSED', 'this replica is being promoted')
+    this.#follower.close()
+    this.#from = from
+    this.#follower = this.#following()
+  }
+
+  /**
+   * Leaves the server that it follows, applies all that it received whole, and makes its data directory that of a primary;
+   * resolves with the epoch of that primary when it is durable. Close the replica then, and open its directory with
+   * `Primary.open`, which begins the epoch. Whether that is wise is not judged here.
+   * @throws ReplogError what keeps a received transaction from being applied; DISK_FULL, STORE_FAILED, CLOSED
+   */
+  becomePrimary(): Promise<Epoch> {
+    this.#becoming ??= this.#becomePrimary().catch((error: unknown) => {
+      // It is a replica still, and goes on as one where it can.
+      this.#becoming = undefined
+      if (!this.state.closed) this.follow(this.#from)
+      throw error
+    })
+    return this.#becoming
+  }
+
+  async #becomePrimary(): Promise<Epoch> {
+    const { state } = this
+    await this.#follower.finish()
+    state.store.assertSpace()
+    const highest = Math.max(state.head.epoch, new Fence(state).met?.epoch ?? 0)
+    const epoch = asEpoch(highest + 1)
+    await state.appendLocal(promotionWrites(epoch))
+    return epoch
+  }
+
+  #following(): LogFollower {
+    const options = this.#options
+    return new LogFollower(this.state, this.#jobs, options.clock ?? systemClock, {
+      from: this.#from,
+      name: options.name ?? 'replica',
+      connect: options.connect,
+      random: options.random,
+      onStateChange: options.onStateChange,
+    })
   }
 
   /** Leaves the primary, finishes the group in flight and closes the store. */

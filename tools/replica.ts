@@ -3,13 +3,15 @@ import { hostname } from 'node:os'
 import { registerReplicaRoutes } from '../replica/http.js'
 import { Replica } from '../replica/replica.js'
 import { ServedReplica } from '../replica/served-replica.js'
-import { type ListenOptions, parsePort, serve } from './serve.js'
+import { type Promoted, registerRoleRoutes } from '../replica/role-routes.js'
+import { takeOver, tellOldPrimary } from './failover/take-over.js'
+import { addPrimaryFlags } from './primary-flags.js'
+import { type PrimaryFlags, servePrimary } from './serve-primary.js'
+import { parsePort, serve } from './serve.js'
 import type { Verb } from './verb.js'
 
-interface ReplicaFlags extends ListenOptions {
+interface ReplicaFlags extends PrimaryFlags {
   readonly from: string
-  readonly data: string
-  readonly name: string
 }
 
 export const verb: Verb<ReplicaFlags> = {
@@ -23,6 +25,7 @@ export const verb: Verb<ReplicaFlags> = {
       .option('--port <port>', 'port to listen on; 0 chooses any', parsePort, 7401)
       .option('--name <name>', 'how the primary lists this replica', `${hostname()}-replica`)
       .option('--json', 'print events as JSON lines', false)
+    addPrimaryFlags(command)
   },
   async run({ options, terminal, untilStopped }) {
     const signal = untilStopped()
@@ -42,13 +45,27 @@ export const verb: Verb<ReplicaFlags> = {
       },
     })
     const node = new ServedReplica(replica, { name: options.name, onError })
-    await serve({
+    const turned = new AbortController()
+    let promoted: Promoted | undefined
+    let ownUrl: string | undefined
+    const port = await serve({
       node,
       options,
       terminal,
       signal,
+      turned: turned.signal,
+      onListening(url) {
+        ownUrl = url
+      },
       configure(app) {
         registerReplicaRoutes(app, () => replica.from)
+        registerRoleRoutes(app, replica, {
+          promote: (force) => takeOver(replica, { force, url: ownUrl }),
+          onPromoted(result) {
+            promoted = result
+            turned.abort()
+          },
+        })
       },
       attach(server) {
         node.sockets.attach(server)
@@ -58,6 +75,18 @@ export const verb: Verb<ReplicaFlags> = {
         return Promise.resolve()
       },
       close: () => replica.close(),
+    })
+    if (promoted === undefined) return
+    const { epoch, fenced } = promoted
+    if (options.json) terminal.printJson({ event: 'promoted', epoch })
+    else terminal.note(`promoted: goes on as the primary of epoch ${epoch}`)
+    await servePrimary({
+      options: { ...options, port },
+      terminal,
+      signal,
+      onOpen(primary) {
+        if (fenced === null) void tellOldPrimary(primary, replica.from, epoch, ownUrl)
+      },
     })
   },
 }

@@ -30,6 +30,10 @@ export interface ServedProcess {
   configure(app: HttpServer): void
   /** Takes upgrade requests, when the role serves a link. */
   attach?(server: Server): void
+  /** Ends the service as a signal does, because the process goes on in another role. */
+  readonly turned?: AbortSignal
+  /** Told the address when it listens. */
+  onListening?(url: string): void
   /** Ends sessions and the link, so that the HTTP server is not kept open by them. */
   closeLink?(): Promise<void>
   /** Ends the node itself, when no request is running any more. */
@@ -40,8 +44,11 @@ type HttpServer = ReturnType<typeof createHttpServer>
 
 const WATCH_MS = 200
 
-/** @throws ReplogError UNAUTHORIZED, INVALID_ARGUMENT (address in use), COMMIT_UNKNOWN (the store failed) */
-export async function serve(served: ServedProcess): Promise<void> {
+/**
+ * @returns the port that it listened on
+ * @throws ReplogError UNAUTHORIZED, INVALID_ARGUMENT (address in use), COMMIT_UNKNOWN (the store failed)
+ */
+export async function serve(served: ServedProcess): Promise<number> {
   const { node, options, terminal, signal } = served
   const app = createHttpServer(node, {
     page: statusPage(),
@@ -50,18 +57,21 @@ export async function serve(served: ServedProcess): Promise<void> {
     },
   })
   served.configure(app)
+  let url: string
   try {
-    const url = await listen(app, options)
+    url = await listen(app, options)
     served.attach?.(app.server)
+    served.onListening?.(url)
     announce(node, url, options, terminal)
-    const failure = await stoppedOrFailed(node, signal, systemClock)
+    const failure = await stoppedOrFailed(node, [signal, served.turned], systemClock)
     if (failure !== undefined) throw failure
   } finally {
     await served.closeLink?.()
     await app.close()
     await served.close()
   }
-  terminal.note(options.json ? '{"event":"stopped"}' : 'stopped')
+  if (signal.aborted) terminal.note(options.json ? '{"event":"stopped"}' : 'stopped')
+  return Number(new URL(url).port)
 }
 
 function announce(node: ServedNode, url: string, options: ListenOptions, terminal: Terminal): void {
@@ -71,7 +81,11 @@ function announce(node: ServedNode, url: string, options: ListenOptions, termina
 }
 
 /** Resolves when a signal came, or with the error when the store failed. */
-function stoppedOrFailed(node: ServedNode, signal: AbortSignal, clock: Clock): Promise<ReplogError | undefined> {
+function stoppedOrFailed(
+  node: ServedNode,
+  signals: readonly (AbortSignal | undefined)[],
+  clock: Clock,
+): Promise<ReplogError | undefined> {
   return new Promise((resolve) => {
     const finish = (failure: ReplogError | undefined): void => {
       stopWatch()
@@ -83,10 +97,12 @@ function stoppedOrFailed(node: ServedNode, signal: AbortSignal, clock: Clock): P
     const stopWatch = every(clock, WATCH_MS, () => {
       if (node.state.store.failure !== undefined) finish(node.state.store.failure)
     })
-    if (signal.aborted) finish(undefined)
-    signal.addEventListener('abort', () => {
-      finish(undefined)
-    })
+    for (const signal of signals) {
+      if (signal?.aborted === true) finish(undefined)
+      signal?.addEventListener('abort', () => {
+        finish(undefined)
+      })
+    }
   })
 }
 

@@ -15,7 +15,7 @@ const MAY_IMPORT = {
   primary: ['core', 'store', 'log/codec', 'ddl', 'log'],
   replica: ['core', 'store', 'log/codec', 'ddl', 'log'],
   tools: ['core', 'store', 'log/codec', 'ddl', 'log', 'primary', 'replica'],
-  index: ['core', 'log/codec', 'ddl', 'log', 'primary', 'replica'],
+  index: ['core', 'log/codec', 'ddl', 'log', 'primary', 'replica', 'tools'],
   test: ['core', 'store', 'log/codec', 'ddl', 'log', 'primary', 'replica', 'tools', 'index'],
 } as const satisfies Record<string, readonly string[]>
 
