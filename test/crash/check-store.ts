@@ -47,8 +47,8 @@ export interface StoreReport {
 }
 
 export interface CheckOptions {
-  /** Called for each transaction in order of LSN. */
-  readonly onTransaction?: (transaction: Transaction) => void
+  /** Called for each transaction in order of LSN, with the position behind it. */
+  readonly onTransaction?: (transaction: Transaction, position: Position) => void
 }
 
 const KNOWN_META = new Set(
@@ -93,7 +93,7 @@ function followLog(
       transactionHashes.push(hash.digest('hex'))
       const transaction = decodeTransaction(frames.map(({ payload }) => payload))
       fold.apply(transaction, verifier.position)
-      options.onTransaction?.(transaction)
+      options.onTransaction?.(transaction, verifier.position)
     }
     if (verifier.openBytes > 0) problems.add(`the log ends within transaction ${verifier.position.lsn + 1n}`)
   } catch (error) {

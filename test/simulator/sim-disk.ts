@@ -1,0 +1,73 @@
+/**
+ * The disk of a simulated machine, which outlives its processes: writes and reads take time, a crash drops what was not
+ * synced, and a write may fail with or without having reached the medium, which the writer cannot tell apart.
+ */
+import type { MemoryEngine } from '../../store/memory-engine.js'
+import type { Random } from '../isolation/random.js'
+import type { SimProcess } from './sim-process.js'
+import type { Trace } from './trace.js'
+
+const SYNC_MS = 1
+const READ_MS = 0.2
+const SLOW_READS = 0.3
+
+export class SimDisk {
+  /** How many times slower than usual it is. */
+  slowness = 1
+  /** What becomes of the next batch; it is the writer's error either way. */
+  failsNext: 'lost' | 'kept' | undefined
+  /** Called once, in the middle of a batch: before it reached the medium, or after, when nobody knows of it. */
+  interrupts: { readonly when: 'before' | 'after'; readonly interrupt: () => void } | undefined
+  readonly #name: string
+  readonly #random: Random
+  readonly #trace: Trace
+  #engine: MemoryEngine
+
+  constructor(name: string, engine: MemoryEngine, random: Random, trace: Trace) {
+    this.#name = name
+    this.#engine = engine
+    this.#random = random
+    this.#trace = trace
+  }
+
+  /** What a process finds that starts now; the one before it has lost the disk. */
+  open(process: SimProcess): MemoryEngine {
+    this.#engine = this.#engine.crash({
+      beforeSync: async () => {
+        await process.pauseFor(SYNC_MS * this.slowness * (0.2 + this.#random.next()))
+        if (this.failsNext === 'lost') this.#fail()
+        await this.#interrupt('before')
+        this.#trace.note(`${this.#name} syncs`)
+      },
+      afterSync: async () => {
+        await process.pauseFor(SYNC_MS * this.slowness * this.#random.next() * 0.5)
+        if (this.failsNext === 'kept') this.#fail()
+        await this.#interrupt('after')
+      },
+      read: async () => {
+        if (this.#random.chance(SLOW_READS)) await process.pauseFor(READ_MS * this.slowness * this.#random.next())
+      },
+    })
+    return this.#engine
+  }
+
+  /** What is durable, for whoever looks at it when nothing runs. */
+  image(): MemoryEngine {
+    return this.#engine.crash()
+  }
+
+  /** Whoever is interrupted never goes on. */
+  async #interrupt(when: 'before' | 'after'): Promise<void> {
+    const { interrupts } = this
+    if (interrupts?.when !== when) return
+    this.interrupts = undefined
+    interrupts.interrupt()
+    await new Promise(() => undefined)
+  }
+
+  #fail(): never {
+    this.#trace.note(`${this.#name} fails a write, which is ${this.failsNext}`)
+    this.failsNext = undefined
+    throw new Error('EIO: simulated')
+  }
+}
