@@ -25,6 +25,7 @@ import { type Role, type ServerIdentity, openIdentity } from './identity.js'
 import { LOG_BYTES_META, decodeLogBytes } from './log-bytes.js'
 import { type LogFloor, readLogFloor } from './log-floor.js'
 import { ReplicatedState } from './replicated-state.js'
+import { readCopiedOutcomes } from './stored-outcome.js'
 import { LogTail } from './tail.js'
 
 export interface OpenStateOptions {
@@ -76,6 +77,7 @@ async function readState(store: Store, clock: Clock, options: OpenStateOptions):
     logBytes,
     ids: idsPayload === undefined ? new IdCounters() : IdCounters.decode(idsPayload),
     floor,
+    copiedOutcomes: readCopiedOutcomes(store),
     lastCommitUs: last === undefined ? floor.commitUs : peekTransaction(last.payload).commitTimestampUs,
   })
 }

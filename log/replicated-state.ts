@@ -27,8 +27,9 @@ import type { ServerIdentity } from './identity.js'
 import { IDS_META, type IdCounters } from './id-counters.js'
 import { LOG_BYTES_META, encodeLogBytes } from './log-bytes.js'
 import { LOG_FLOOR_META, type LogFloor, encodeLogFloor, logBeginning } from './log-floor.js'
-import { encodeStoredOutcome } from './stored-outcome.js'
+import { type CopiedOutcomes, encodeStoredOutcome } from './stored-outcome.js'
 import { Statistics } from './statistics.js'
+import { RunningSnapshots } from './snapshot/running-snapshots.js'
 import { ToldWaiters } from './told-waiters.js'
 import { Verification } from './verify/verification.js'
 import type { DurableTransactions, LogTail } from './tail.js'
@@ -43,6 +44,7 @@ export interface OpenedState {
   readonly logBytes: bigint
   readonly ids: IdCounters
   readonly floor: LogFloor
+  readonly copiedOutcomes?: CopiedOutcomes | undefined
   /** Commit timestamp of the last transaction, in microseconds. */
   readonly lastCommitUs: bigint
 }
@@ -80,6 +82,8 @@ export class ReplicatedState {
   readonly tail: LogTail
   readonly dictionary = new Dictionary()
   readonly statistics: Statistics
+  /** Copies of this server that are being sent. */
+  readonly snapshots = new RunningSnapshots()
   /** What is known of the soundness of this copy. */
   readonly verification = new Verification()
   readonly #clock: Clock
@@ -90,6 +94,7 @@ export class ReplicatedState {
   readonly #roomListeners = new Set<() => void>()
   #identity: ServerIdentity
   #floor: LogFloor
+  readonly #copied: CopiedOutcomes | undefined
   #lastCommitUs: bigint
   #head: Position
   #durable: Position
@@ -115,6 +120,7 @@ export class ReplicatedState {
     this.#identity = opened.identity
     this.#lastCommitUs = opened.lastCommitUs
     this.#floor = opened.floor
+    this.#copied = opened.copiedOutcomes
     this.#head = opened.position
     this.#durable = opened.position
     this.#definitionLsn = opened.position.lsn
@@ -168,6 +174,12 @@ export class ReplicatedState {
   /** LSN of the oldest transaction in the log, minus one. */
   get trimFloor(): Lsn {
     return this.#floor.position.lsn
+  }
+
+  /** Outcomes of idempotency keys up to this LSN have expired. */
+  get outcomeFloor(): Lsn {
+    const { trimFloor } = this
+    return this.#copied !== undefined && this.#copied.logFloor === trimFloor ? this.#copied.outcomeFloor : trimFloor
   }
 
   get ids(): IdCounters {

@@ -226,7 +226,7 @@ export class Catalog extends CatalogReader {
     // What a fenced server committed may be undone: only the new primary knows the outcome. (G10)
     gate.assertPrimary()
     const { id } = names.lookupCatalog(this.name, state.head.lsn, state.readNewest)
-    const first = findOutcome(state.readNewest, state.trimFloor, id, idempotencyKey)
+    const first = findOutcome(state.readNewest, state.outcomeFloor, id, idempotencyKey)
     await state.whenDurable(state.head.lsn)
     return first
   }

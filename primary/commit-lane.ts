@@ -344,8 +344,8 @@ export class CommitLane {
     if (idempotencyKey === undefined) return undefined
     // What it committed here may be undone when this server rejoins: only the new primary knows.
     this.#gate.assertPrimary()
-    const { readNewest, trimFloor } = this.#state
-    return findOutcome(readNewest, trimFloor, catalogId, idempotencyKey)
+    const { readNewest, outcomeFloor } = this.#state
+    return findOutcome(readNewest, outcomeFloor, catalogId, idempotencyKey)
   }
 
   /** @throws ReplogError LIMIT when its catalog would grow beyond what it may hold */

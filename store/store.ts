@@ -51,6 +51,11 @@ export interface StoreCounters {
 export interface CommitGroup {
   /** Seals and adds what the transaction writes. */
   add(writeSet: WriteSet): void
+  /**
+   * Adds a value that another store sealed.
+   * @throws ReplogError CORRUPT when the seal does not hold
+   */
+  addSealed(key: Uint8Array, value: Buffer): void
   /** Adds a log frame: stored as it is, for it carries its own checksum. */
   addFrame(lsn: Lsn, segment: number, frame: Uint8Array): void
   readonly operations: number
@@ -136,6 +141,11 @@ export class Store {
   async page(range: KeyRange, options: PageOptions): Promise<Page> {
     const { entries, exhausted } = await this.#timedPage(range, options)
     return { entries: entries.map(unsealed), exhausted }
+  }
+
+  /** The next entries of a range as they are stored, with their seals not looked at: for who hands them on to be checked. */
+  sealedPage(range: KeyRange, options: PageOptions): Promise<Page> {
+    return this.#timedPage(range, options)
   }
 
   /** The next log frames of a range (see `logRange`), as they were stored. */
@@ -294,6 +304,13 @@ class OpenGroup implements CommitGroup {
     }
     this.operations += keys.length
     this.bytes += writeSet.bytes
+  }
+
+  addSealed(key: Uint8Array, value: Buffer): void {
+    unseal(key, value)
+    this.#open().put(key, value)
+    this.operations++
+    this.bytes += key.length + value.length
   }
 
   addFrame(lsn: Lsn, segment: number, frame: Uint8Array): void {

@@ -32,6 +32,7 @@ import { COMMON_HEADERS, sendError, sendProblem } from './problem.js'
 import { RouteTable } from './route-table.js'
 import { registerRowRoutes } from './rows.js'
 import { addSharedSchemas } from './schemas.js'
+import { registerSnapshotRoutes } from './snapshot.js'
 import { registerTableRoutes } from './tables.js'
 import { VALIDATOR_OPTIONS, validationError } from './validation.js'
 
@@ -111,6 +112,7 @@ export function createHttpServer(node: ServedNode, options: HttpServerOptions = 
     registerTableRoutes(scope, context)
     registerRowRoutes(scope, context)
     registerLogRoutes(scope, context)
+    registerSnapshotRoutes(scope, context)
     registerLogPositions(scope, context)
     registerOperationsRoutes(scope, context, options.page)
     done()

@@ -39,6 +39,11 @@ export class Cluster {
     return this.#serving.primary
   }
 
+  /** What the primary has written. */
+  get engine(): MemoryEngine {
+    return this.#primaryEngine
+  }
+
   /** Undefined while it is away. */
   get replica(): Replica | undefined {
     return this.#replica

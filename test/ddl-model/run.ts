@@ -36,14 +36,15 @@ export class Run {
   /** What was done, so that it can be done again. */
   readonly history: Recorded[] = []
   readonly tally = new Tally()
-  readonly #cluster = new Cluster()
+  readonly #cluster: Cluster
   readonly #script: Script
   #state: State = EMPTY_STATE
   #steps: Step[] = []
   #transactions = 0
 
-  constructor(script: Script) {
+  constructor(script: Script, cluster = new Cluster()) {
     this.#script = script
+    this.#cluster = cluster
   }
 
   get transactions(): number {

@@ -1,0 +1,182 @@
+/**
+ * Copies a server while it works: pages of its keyspace, read one by one, so that each is of another time.
+ *
+ *   S = durable position ──> header ──> pages of dictionary, outcomes, rows ──> counters at E ──> end
+ *                                       (transactions go on)                     E = durable position then
+ *
+ * A value that no transaction behind S touched is in its page as it was at S; one that was touched is replaced when the
+ * receiver applies the log from S to E. So pages and that log are the state at E, and no iterator is held for it (FACTS:
+ * a held one makes this LevelDB return stale values). Index entries are not sent: they follow from the rows. Not sent
+ * either: log, jobs, and what is this server's own.
+ *
+ * Invariants:
+ * - what is sent is durable: a crash of this server takes nothing back that a receiver has; (G2)
+ * - one page is in memory, and the next is read when the receiver has taken it;
+ * - a snapshot that is running is known, with the position from which it needs the log.
+ */
+import { setImmediate as turn } from 'node:timers/promises'
+import { ReplogError } from '../../core/errors.js'
+import { SNAPSHOT_PAGE_BYTES_TARGET, SNAPSHOT_PAGE_ENTRIES_MAX } from '../../core/limits.js'
+import { LSN_ZERO } from '../../core/position.js'
+import type { Entry, KeyRange } from '../../store/engine.js'
+import { DICTIONARY_PREFIX, IDEMPOTENCY_PREFIX, ROW_PREFIX, catalogStatsKey, prefixRange } from '../../store/keys.js'
+import { CatalogStats } from '../catalog-stats.js'
+import { requireSameHistory } from '../http/position.js'
+import { IDS_META } from '../id-counters.js'
+import { assertReachable } from '../log-cursor.js'
+import { positionAt } from '../position-at.js'
+import type { ReplicatedState } from '../replicated-state.js'
+import { countersAtEnd } from './counters-at-end.js'
+import type { RunningSnapshot } from './running-snapshots.js'
+import { type SnapshotHeader, type SnapshotResume, endFields, headerFields } from './snapshot-records.js'
+import { ChunkWriter } from './snapshot-stream.js'
+
+export interface SnapshotRequest {
+  /** How the receiver calls itself, for people. */
+  readonly name: string
+  readonly resume?: SnapshotResume | undefined
+  /** Fewer entries than usual in a page, for tests and simulations. */
+  readonly pageEntriesMax?: number | undefined
+}
+
+/** In this order. */
+const COPIED_PREFIXES = [DICTIONARY_PREFIX, IDEMPOTENCY_PREFIX, ROW_PREFIX]
+const PAGE = { entriesMax: SNAPSHOT_PAGE_ENTRIES_MAX, bytesMax: SNAPSHOT_PAGE_BYTES_TARGET, reverse: false }
+
+/** Whether a key is of those that a snapshot has in its pages. */
+export function isCopiedKey(key: Uint8Array): boolean {
+  return key.length > 1 && COPIED_PREFIXES.includes(key[0]!)
+}
+
+export interface SnapshotStream {
+  /** Each is made when the one before it was taken. @throws ReplogError CORRUPT, CLOSED, STORE_FAILED */
+  readonly chunks: AsyncGenerator<Buffer>
+  /** To be called when nobody takes any more, however that came. */
+  readonly end: () => void
+}
+
+/**
+ * @throws ReplogError LIMIT, NOT_FOUND (there is nothing to copy yet); of one that goes on HISTORY_LOST, DIVERGED
+ */
+export async function openSnapshotStream(
+  state: ReplicatedState,
+  { name, resume, pageEntriesMax = SNAPSHOT_PAGE_ENTRIES_MAX }: SnapshotRequest,
+): Promise<SnapshotStream> {
+  if (resume !== undefined) await requireResumable(state, resume)
+  const start = resume?.start ?? state.durable
+  const running = state.snapshots.begin(name, start.lsn)
+  try {
+    const header = await headerOf(state, start)
+    running.bytesEstimate = header.bytesEstimate
+    return {
+      chunks: chunks(state, running, header, resume, pageEntriesMax),
+      end: () => {
+        state.snapshots.end(running, false)
+      },
+    }
+  } catch (error) {
+    state.snapshots.end(running, false)
+    throw error
+  }
+}
+
+async function headerOf(state: ReplicatedState, start: SnapshotHeader['start']): Promise<SnapshotHeader> {
+  const { clusterId, serverId } = state.identity
+  if (clusterId === undefined) {
+    throw new ReplogError('NOT_FOUND', 'this replica has not met its primary yet, so there is nothing to copy')
+  }
+  assertReachable(state, start.lsn)
+  // Of a start that lies behind, the receiver knows it.
+  const startLogBytes = start.lsn === state.durable.lsn ? state.logBytes : 0n
+  const ids = state.store.get(IDS_META)
+  const startCommitUs = start.lsn === LSN_ZERO ? 0n : (await positionAt(state, start.lsn)).commitUs
+  const bytesEstimate = await bytesOfCatalogs(state)
+  await state.whenDurable(state.head.lsn)
+  return {
+    clusterId,
+    serverId,
+    start,
+    startLogBytes,
+    startCommitUs,
+    outcomeFloor: state.outcomeFloor,
+    ids,
+    bytesEstimate,
+  }
+}
+
+async function bytesOfCatalogs(state: ReplicatedState): Promise<number> {
+  let bytes = 0
+  const { from, to } = prefixRange(catalogStatsKey(0).subarray(0, 1))
+  for (let next = from; ;) {
+    const page = await state.store.page({ from: next, to }, PAGE)
+    for (const { value } of page.entries) bytes += CatalogStats.decode(value).bytes
+    if (page.exhausted) return Math.max(0, bytes)
+    next = Buffer.concat([page.entries.at(-1)!.key, Buffer.of(0)])
+  }
+}
+
+async function* chunks(
+  state: ReplicatedState,
+  running: RunningSnapshot,
+  header: SnapshotHeader,
+  resume: SnapshotResume | undefined,
+  pageEntriesMax: number,
+): AsyncGenerator<Buffer> {
+  const writer = new ChunkWriter()
+  let isComplete = false
+  const noted = (chunk: Buffer, entries: number): Buffer => {
+    state.snapshots.note(running, chunk.length, entries)
+    return chunk
+  }
+  try {
+    yield noted(writer.json('header', headerFields(header)), 0)
+    for (const range of rangesBehind(resume?.after)) {
+      for await (const entries of pages(state, range, pageEntriesMax))
+        yield noted(writer.page(state.durable, entries), entries.length)
+    }
+    const { position, logBytes, entries } = await countersAtEnd(state)
+    for (let at = 0; at < entries.length; at += SNAPSHOT_PAGE_ENTRIES_MAX) {
+      const part = entries.slice(at, at + SNAPSHOT_PAGE_ENTRIES_MAX)
+      yield noted(writer.counters(part), part.length)
+    }
+    isComplete = true
+    yield noted(writer.json('end', endFields({ position, logBytes }, writer)), 0)
+  } finally {
+    state.snapshots.end(running, isComplete)
+  }
+}
+
+async function* pages(state: ReplicatedState, { from, to }: KeyRange, entriesMax: number): AsyncGenerator<Entry[]> {
+  for (let next = from; ;) {
+    const { entries, exhausted } = await state.store.sealedPage({ from: next, to }, { ...PAGE, entriesMax })
+    if (entries.length > 0) {
+      // The store shows what a group in flight has written before that is durable. (G2)
+      await state.whenDurable(state.head.lsn)
+      yield entries
+      // Commits that came meanwhile go first.
+      await turn()
+    }
+    if (exhausted) return
+    next = Buffer.concat([entries.at(-1)!.key, Buffer.of(0)])
+  }
+}
+
+function rangesBehind(after: Buffer | undefined): readonly KeyRange[] {
+  const ranges = COPIED_PREFIXES.map((prefix) => prefixRange(Buffer.of(prefix)))
+  if (after === undefined) return ranges
+  const at = COPIED_PREFIXES.indexOf(after[0]!)
+  return ranges
+    .slice(at)
+    .map((range, place) => (place === 0 ? { from: Buffer.concat([after, Buffer.of(0)]), to: range.to } : range))
+}
+
+/** @throws ReplogError DIVERGED when pages that were sent are of another history, LIMIT when this server is behind them */
+async function requireResumable(state: ReplicatedState, { start, seen }: SnapshotResume): Promise<void> {
+  await requireSameHistory(state, start)
+  await requireSameHistory(state, seen)
+  if (seen.lsn <= state.durable.lsn) return
+  throw new ReplogError(
+    'LIMIT',
+    `the copy has pages of LSN ${seen.lsn}, this server is at ${state.durable.lsn}; ask again when it is there, or another`,
+  )
+}
