@@ -128,6 +128,12 @@ export const LINK_HEARTBEAT_MS = 1000
 export const LINK_SILENCE_MS_MAX = 10_000
 /** Most servers in a chain of replicas that follow one another, the primary included. */
 export const CHAIN_SERVERS_MAX = 16
+/** Longest time that a replica is kept behind its primary on purpose, in milliseconds. */
+export const REPLICA_DELAY_MS_MAX = 30 * 86_400_000
+/** Most transactions that one replica may be told to skip. */
+export const REPLICATION_SKIPS_MAX = 100
+/** Longest name or reason that an operator gives with an order, in characters. */
+export const CONTROL_TEXT_LENGTH_MAX = 500
 /** First and longest pause between attempts to reach the primary, in milliseconds. */
 export const RECONNECT_MS_MIN = 100
 export const RECONNECT_MS_MAX = 5_000

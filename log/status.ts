@@ -43,7 +43,24 @@ export interface FollowerStatus extends ReplicaStages {
   readonly delayMs: { readonly last: number; readonly p50: number; readonly p99: number; readonly max: number }
 }
 
-export type FollowState = 'connecting' | 'catching up' | 'streaming' | 'stopped'
+export type FollowState = 'connecting' | 'catching up' | 'streaming' | 'paused' | 'stopped'
+
+/** Who paused a replica, why, and since when (ISO 8601). */
+export interface ReplicationPause {
+  readonly by: string
+  readonly reason: string
+  readonly since: string
+}
+
+/** A transaction whose frames a replica has and whose effects it does not, because an operator said so. */
+export interface SkippedTransaction {
+  readonly lsn: string
+  readonly position: string
+  readonly by: string
+  readonly reason: string
+  /** ISO 8601. */
+  readonly at: string
+}
 
 /** A replica's own view of its replication. */
 export interface ReplicationStatus extends ReplicaStages {
@@ -54,6 +71,14 @@ export interface ReplicationStatus extends ReplicaStages {
    */
   readonly chain?: readonly string[]
   readonly state: FollowState
+  /** Set while an operator has paused it, whatever the state of its link. */
+  readonly paused?: ReplicationPause | null
+  /** How far behind it is kept on purpose, in milliseconds. */
+  readonly delayMs?: number
+  /** The transaction that cannot be applied here; null when there is none. */
+  readonly refusedLsn?: string | null
+  /** A server with such transactions has diverged by skip: its rows are not those of its log. */
+  readonly skipped?: readonly SkippedTransaction[]
   /** The primary's durable LSN as it was last heard of, through the chain when this replica follows another one. */
   readonly primaryLsn: string
   /** Milliseconds since the server that it follows was last heard of; null when never. */
@@ -102,8 +127,6 @@ export interface ServerStatus {
     readonly freeBytes: number | null
   }
   readonly snapshots: { readonly open: number; readonly versionBytes: number; readonly givenUp: number }
-  /** What is known of the soundness of this copy: markers in the log, and the scrub. */
-  readonly verification: VerificationStatus
   /** What is known of the soundness of this copy: markers in the log, and the scrub. */
   readonly verification?: VerificationStatus
   /** On a primary. */

@@ -9,27 +9,38 @@
  * - durable (= applied) <= received; both only grow; (G7)
  * - a frame that does not continue the log is not applied, nor anything behind it; (G8)
  * - rows, dictionary and log copy of a transaction are in one batch, so a crash cannot apply it twice. (G1)
+ * - of a transaction that an operator told it to skip, the log copy is kept all the same; (G7)
+ * - what cannot be applied is remembered by its position until it is, so that only that can be skipped.
  */
+import { type ErrorCode, isReplogError } from '../core/errors.js'
 import { REPLICA_BUFFER_BYTES_MAX, SCAN_PAGE_BYTES_MAX, SCAN_PAGE_ROWS_MAX } from '../core/limits.js'
 import { type TableSource, applyTransaction, storagesToRead } from '../log/apply.js'
 import type { CommittedRows, StoredRow } from '../log/committed-rows.js'
 import { type EndedBuild, buildsEndedBy } from '../log/apply-definition.js'
 import type { BackgroundJobs } from '../log/background-jobs.js'
+import type { Position } from '../core/position.js'
 import type { Statement, Transaction, VerifyMarker } from '../log/codec/message.js'
-import { decodeTransaction } from '../log/codec/transaction-codec.js'
+import { decodeTransaction, peekTransaction } from '../log/codec/transaction-codec.js'
 import { Effects } from '../log/effects.js'
 import type { CommitWaiter } from '../log/group.js'
 import type { LogPoint } from '../log/link/protocol.js'
 import { clusterWrites } from '../log/identity.js'
 import { startOf } from '../log/log-floor.js'
-import type { Repetition, ReplicatedState } from '../log/replicated-state.js'
+import type { AppendedTransaction, Repetition, ReplicatedState } from '../log/replicated-state.js'
 import { compareMarker, divergedError, markerOf } from '../log/verify/compare-marker.js'
 import { keyText, prefixRange, rowPrefix } from '../store/keys.js'
+import type { ApplyGate } from './apply-gate.js'
 import { ReceivedLog, type ReceivedTransaction } from './received-log.js'
+import type { ReplicationControl } from './replication-control.js'
+
+/** Faults of the server and its disk, with which no transaction can be applied. */
+const OF_THE_SERVER: ReadonlySet<ErrorCode> = new Set(['DISK_FULL', 'STORE_FAILED', 'COMMIT_UNKNOWN', 'CLOSED'])
 
 export class Applier {
   readonly #state: ReplicatedState
   readonly #jobs: BackgroundJobs
+  readonly #gate: ApplyGate
+  readonly #control: ReplicationControl
   readonly #onFault: (error: unknown) => void
   readonly #tables: TableSource
   readonly #committed: CommittedRows
@@ -41,15 +52,24 @@ export class Applier {
   #received: ReceivedLog
   #applied: LogPoint
   #faulted = false
+  #refused: Position | undefined
   /** What is awaited before the first of the waiting transactions can be applied; a new object for each. */
   #preparing: object | undefined
   /** The cluster that an empty replica is about to join: it does with the first frame that continues its genesis. */
   #joining: Buffer | undefined
 
   /** `onFault` is told about a transaction that cannot be applied; nothing is applied after it until `restart`. */
-  constructor(state: ReplicatedState, jobs: BackgroundJobs, onFault: (error: unknown) => void) {
+  constructor(
+    state: ReplicatedState,
+    jobs: BackgroundJobs,
+    gate: ApplyGate,
+    control: ReplicationControl,
+    onFault: (error: unknown) => void,
+  ) {
     this.#state = state
     this.#jobs = jobs
+    this.#gate = gate
+    this.#control = control
     this.#onFault = onFault
     this.#tables = (tableId, version) => state.dictionary.tableVersion(state.readNewest, tableId, version)
     this.#committed = { read: state.readNewest, rows: () => [] }
@@ -82,6 +102,11 @@ export class Applier {
     return this.#applied
   }
 
+  /** The transaction that could not be applied, as long as that is so. */
+  get refused(): Position | undefined {
+    return this.#refused
+  }
+
   /** True when the link should be paused until waiting transactions are applied. */
   get isFull(): boolean {
     return this.#received.waitingBytes >= REPLICA_BUFFER_BYTES_MAX
@@ -95,6 +120,7 @@ export class Applier {
   /** The link is lost: what was received and not yet applied is forgotten, so that the head stands still. */
   drop(): void {
     this.#faulted = true
+    this.#gate.stop()
     this.#preparing = undefined
     this.#received = new ReceivedLog(this.#state.head, pointOf(this.#state))
   }
@@ -120,6 +146,11 @@ export class Applier {
     this.#applyWaiting()
   }
 
+  /** Applies what the gate let not through before. */
+  proceed(): void {
+    this.#applyWaiting()
+  }
+
   stop(): void {
     this.drop()
     this.#stopListening()
@@ -135,20 +166,30 @@ export class Applier {
 
   #applyWaiting(): void {
     const received = this.#received
+    let next: ReceivedTransaction | undefined
     try {
       while (!this.#faulted && this.#preparing === undefined && received.waiting > 0 && this.#state.hasRoom) {
+        if (!this.#gate.isOpen && !this.#gate.admits(received.nextCommitUs())) return
         this.#join()
-        const next = received.next()
+        next = received.next()
+        if (this.#control.isSkipped(next.position)) {
+          this.#skip(next)
+          continue
+        }
         const transaction = decodeTransaction(next.payloads)
         if (!transaction.statements.every(isOfRows)) {
           const marker = markerOf(transaction.statements)
-          if (marker !== undefined && !this.#verify(transaction, marker)) return
+          if (marker !== undefined && !this.#verify(transaction, marker)) {
+            this.#refused = next.position
+            return
+          }
           const storageIds = storagesToRead(transaction)
           const builds = buildsEndedBy(transaction)
           if (storageIds.length > 0 || builds.length > 0) {
-            this.#prepare(storageIds, builds, (rows) => {
+            const prepared = next
+            this.#prepare(prepared.position, storageIds, builds, (rows) => {
               const { readNewest: read } = this.#state
-              this.#apply(next, transaction, { read, rows: (storageId) => rows.get(storageId) ?? [] })
+              this.#apply(prepared, transaction, { read, rows: (storageId) => rows.get(storageId) ?? [] })
             })
             return
           }
@@ -156,9 +197,27 @@ export class Applier {
         this.#apply(next, transaction, this.#committed)
       }
     } catch (error) {
-      this.#faulted = true
-      this.#onFault(error)
+      this.#refuse(next?.position, error)
     }
+  }
+
+  #refuse(position: Position | undefined, error: unknown): void {
+    this.#faulted = true
+    if (!isReplogError(error) || !OF_THE_SERVER.has(error.code)) this.#refused = position
+    this.#onFault(error)
+  }
+
+  /** Keeps the frames of a transaction and does nothing of what they say. */
+  #skip({ position, frames, payloads }: ReceivedTransaction): void {
+    const { catalogId, commitTimestampUs } = peekTransaction(payloads[0]!)
+    this.#effects.clear()
+    this.#append({ position, catalogId, commitTimestampUs, frames, effects: this.#effects })
+  }
+
+  #append(transaction: AppendedTransaction): void {
+    this.#state.store.assertSpace()
+    this.#state.append(transaction, this.#waiter)
+    this.#refused = undefined
   }
 
   /**
@@ -166,16 +225,13 @@ export class Applier {
    * it is made of. Nothing is applied meanwhile, so the rows are those of this place in the log.
    */
   #prepare(
+    position: Position,
     storageIds: readonly number[],
     builds: readonly EndedBuild[],
     apply: (rows: ReadonlyMap<number, readonly StoredRow[]>) => void,
   ): void {
     const preparing = {}
     this.#preparing = preparing
-    const fault = (error: unknown): void => {
-      this.#faulted = true
-      this.#onFault(error)
-    }
     this.#rowsWhenBuilt(storageIds, builds).then(
       (rows) => {
         // Otherwise the link was lost meanwhile, and the transaction comes again.
@@ -184,14 +240,14 @@ export class Applier {
         try {
           apply(rows)
         } catch (error) {
-          fault(error)
+          this.#refuse(position, error)
         }
         this.#applyWaiting()
       },
       (error: unknown) => {
         if (this.#preparing !== preparing) return
         this.#preparing = undefined
-        fault(error)
+        this.#refuse(position, error)
       },
     )
   }
@@ -239,9 +295,8 @@ export class Applier {
     const effects = this.#effects
     effects.clear()
     applyTransaction(transaction, this.#tables, committed, effects)
-    this.#state.store.assertSpace()
     const repetition = repetitionOf(transaction)
-    this.#state.append({ position, catalogId, commitTimestampUs, frames, effects, repetition }, this.#waiter)
+    this.#append({ position, catalogId, commitTimestampUs, frames, effects, repetition })
   }
 }
 

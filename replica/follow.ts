@@ -1,9 +1,9 @@
 /**
  * Keeps a replica on its primary: connects, says where it is, takes frames, reports progress, and connects again.
  *
- *   connecting ──welcome──> catching up ──all applied──> streaming
+ *   connecting ──welcome──> catching up ──all applied──> streaming        paused by an operator: receives, applies nothing
  *       ^                        │                           │
- *       └──────── lost (pause, doubled up to a bound) ───────┘        fatal error ──> stopped
+ *       └──────── lost (pause, doubled up to a bound) ───────┘        fatal error ──> stopped ──told to──> connecting
  *
  * Which faults are fatal is a property of the error: another cluster, diverged histories, lost history and unknown
  * versions cannot be mended by trying again; a broken link, a gap or a damaged frame can. (G8)
@@ -17,7 +17,7 @@ import {
   RECONNECT_MS_MAX,
   RECONNECT_MS_MIN,
 } from '../core/limits.js'
-import { formatPosition } from '../core/position.js'
+import { type Position, formatPosition } from '../core/position.js'
 import type { LinkSocket } from '../log/link/link-socket.js'
 import {
   LINK_PATH,
@@ -32,8 +32,10 @@ import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, Lag, ReplicationStatus, StageStatus } from '../log/status.js'
 import type { BackgroundJobs } from '../log/background-jobs.js'
 import { Applier } from './applier.js'
+import { ApplyGate } from './apply-gate.js'
 import { connectSocket } from './connect-socket.js'
 import { FOLLOW_STATES, type FollowEvent } from './follow-states.js'
+import { ReplicationControl } from './replication-control.js'
 
 /** Faults that a new connection cannot mend. */
 const FATAL: ReadonlySet<ErrorCode> = new Set([
@@ -56,6 +58,10 @@ export interface FollowerOptions {
   readonly name: string
   /** Begins a connection; a WebSocket when not given. */
   readonly connect?: ((url: string) => LinkSocket) | undefined
+  /** How long after its commit a transaction is applied, on the primary's clock; at once when not given. */
+  readonly delayMs?: number | undefined
+  /** What operators told; read from the store when not given. */
+  readonly control?: ReplicationControl | undefined
   /** Spreads the attempts of many replicas over time: from 0 to 1, `Math.random` when not given. */
   readonly random?: (() => number) | undefined
   readonly onStateChange?: ((state: FollowState, error: ReplogError | undefined) => void) | undefined
@@ -67,6 +73,8 @@ export class LogFollower {
   readonly #options: FollowerOptions
   readonly #url: string
   readonly #applier: Applier
+  readonly #gate: ApplyGate
+  readonly #control: ReplicationControl
   readonly #cancelTick: () => void
   readonly #stopListening: () => void
   #follow: FollowState = 'connecting'
@@ -74,6 +82,10 @@ export class LogFollower {
   #pauseMs = RECONNECT_MS_MIN
   #cancelReconnect: (() => void) | undefined
   #reconnects = 0
+  /** Left for good: nothing starts it again. */
+  #ended = false
+  #reportScheduled = false
+  #reportedReceivedLsn = 0n
   #error: ReplogError | undefined
   /** The primary as of the last message that spoke of it, and when it was heard, here or by the server that is followed. */
   #primary: { readonly head: LogPoint; readonly nowUs: bigint; readonly heardMs: number } | undefined
@@ -92,7 +104,17 @@ export class LogFollower {
     this.#startMs = clock.monotonicMs()
     this.#options = options
     this.#url = linkUrl(options.from)
-    this.#applier = new Applier(state, jobs, (error) => {
+    this.#control = options.control ?? new ReplicationControl(state)
+    this.#gate = new ApplyGate(
+      clock,
+      options.delayMs ?? 0,
+      () => this.#primaryNowUs(),
+      () => {
+        this.#applier.proceed()
+      },
+    )
+    this.#gate.paused = this.#control.pause !== undefined
+    this.#applier = new Applier(state, jobs, this.#gate, this.#control, (error) => {
       this.#fault(error)
     })
     this.#stopListening = state.onDurable(() => {
@@ -101,7 +123,7 @@ export class LogFollower {
       this.#noteCaughtUp()
       this.#reportProgress()
       if (!this.#applier.isFull) this.#socket?.resume()
-      if (this.#welcomed) this.#move(this.#isBehind() ? 'behind' : 'caught up')
+      if (this.#welcomed) this.#move(this.#standing())
     })
     this.#cancelTick = every(clock, LINK_HEARTBEAT_MS, () => {
       this.#tick()
@@ -133,6 +155,10 @@ export class LogFollower {
       from: this.#options.from,
       chain: this.#chain,
       state: this.#follow,
+      paused: this.#control.pause ?? null,
+      delayMs: this.#options.delayMs ?? 0,
+      refusedLsn: this.#applier.refused?.lsn.toString() ?? null,
+      skipped: this.#control.skips,
       primaryLsn: (primaryLsn > received.lsn ? primaryLsn : received.lsn).toString(),
       silenceMs: this.#heardMs === undefined ? null : Math.round(nowMs - this.#heardMs),
       reconnects: this.#reconnects,
@@ -148,19 +174,48 @@ export class LogFollower {
    * @throws what keeps it from being applied
    */
   async finish(): Promise<void> {
+    this.#ended = true
     this.#move('close')
     this.#cancelTick()
     this.#cancelReconnect?.()
     const socket = this.#socket
     this.#socket = undefined
     socket?.terminate()
+    this.#gate.endDelay()
+    this.#applier.proceed()
     const before = this.#error
     while (!this.#applier.isIdle) await pause(this.#clock, FINISH_POLL_MS)
     if (this.#error !== undefined && this.#error !== before) throw this.#error
     await this.#state.whenDurable(this.#state.head.lsn)
   }
 
+  /** The transaction that could not be applied, as long as that is so. */
+  get refused(): Position | undefined {
+    return this.#applier.refused
+  }
+
+  /** Applies nothing from now on, or goes on. The link stays; what arrives waits. */
+  setPaused(paused: boolean): void {
+    this.#gate.paused = paused
+    if (this.#welcomed) this.#move(this.#standing())
+    this.#applier.proceed()
+  }
+
+  /** Tries again at once, also what had stopped, from the last applied transaction. */
+  restart(): void {
+    if (this.#ended) return
+    this.#pauseMs = RECONNECT_MS_MIN
+    if (this.#socket !== undefined) {
+      this.#socket.terminate()
+      return
+    }
+    this.#cancelReconnect?.()
+    this.#move('restart')
+    this.#connect()
+  }
+
   close(): void {
+    this.#ended = true
     this.#move('close')
     this.#cancelTick()
     this.#cancelReconnect?.()
@@ -239,7 +294,7 @@ export class LogFollower {
     } else if (message?.type === 'heartbeat') {
       this.#noteChain(message)
       this.#notePrimary(message)
-      this.#move(this.#isBehind() ? 'behind' : 'caught up')
+      this.#move(this.#standing())
     } else if (message?.type === 'refused') {
       throw new ReplogError(message.code, message.message)
     }
@@ -259,13 +314,14 @@ export class LogFollower {
     this.#welcomed = true
     this.#error = undefined
     this.#reportProgress()
-    this.#move(this.#isBehind() ? 'behind' : 'caught up')
+    this.#move(this.#standing())
   }
 
   #takeFrames(socket: LinkSocket, data: Buffer): void {
     if (!this.#welcomed) throw new ReplogError('PROTOCOL', 'frames came before the welcome')
     this.#applier.take(data)
     if (this.#applier.isFull) socket.pause()
+    this.#reportReceived()
   }
 
   /** @throws ReplogError REPLICATION_LOOP: frames would go round, and nobody would have a primary */
@@ -290,6 +346,7 @@ export class LogFollower {
 
   #notePrimary({ head, nowUs, silentMs }: PrimaryNews): void {
     this.#primary = { head, nowUs, heardMs: this.#clock.monotonicMs() - silentMs }
+    if (this.#gate.isWaiting) this.#applier.proceed()
     this.#noteCaughtUp()
   }
 
@@ -304,14 +361,37 @@ export class LogFollower {
     return this.#primary.nowUs + BigInt(Math.round(elapsedMs * 1000))
   }
 
+  #standing(): FollowEvent {
+    if (this.#gate.paused) return 'held'
+    return this.#isBehind() && !this.#gate.isWaiting ? 'behind' : 'caught up'
+  }
+
   #isBehind(): boolean {
-    return this.#primary === undefined || this.#applier.applied.lsn < this.#primary.head.lsn
+    const { received, applied } = this.#applier
+    return this.#primary === undefined || applied.lsn < this.#primary.head.lsn || applied.lsn < received.lsn
+  }
+
+  /** The newest transaction that is known to exist: frames may be newer than the last heartbeat. */
+  #knownHead(head: LogPoint): LogPoint {
+    const { received } = this.#applier
+    return received.lsn > head.lsn ? received : head
+  }
+
+  /** Commits of level `received` do not wait for the device here: what arrived together is told together. */
+  #reportReceived(): void {
+    if (this.#reportScheduled || this.#applier.received.lsn === this.#reportedReceivedLsn) return
+    this.#reportScheduled = true
+    queueMicrotask(() => {
+      this.#reportScheduled = false
+      if (this.#applier.received.lsn !== this.#reportedReceivedLsn) this.#reportProgress()
+    })
   }
 
   #reportProgress(): void {
     const socket = this.#socket
     if (!this.#welcomed || socket?.readyState !== socket?.OPEN || socket === undefined) return
     const { received, applied } = this.#applier
+    this.#reportedReceivedLsn = received.lsn
     socket.send(encodeLinkMessage({ type: 'progress', received, durable: applied, applied }))
   }
 
@@ -385,14 +465,15 @@ export class LogFollower {
     // Each server of the chain passes on what it heard up to a heartbeat ago.
     const silentSeconds = elapsedMs > LINK_HEARTBEAT_MS * (2 + Math.max(1, this.#chain.length)) ? elapsedMs / 1000 : 0
     if (primary === undefined) return { transactions: 0, bytes: 0, seconds: silentSeconds }
-    const transactions = Math.max(0, Number(primary.head.lsn - point.lsn))
+    const head = this.#knownHead(primary.head)
+    const transactions = Math.max(0, Number(head.lsn - point.lsn))
     if (transactions === 0) return { transactions: 0, bytes: 0, seconds: silentSeconds }
     // The oldest missing transaction is younger than the last one here, and than the last time that none was missing.
     const since = point.commitUs > this.#caughtUpUs ? point.commitUs : this.#caughtUpUs
     const ageSeconds = since === 0n ? 0 : Number(this.#primaryNowUs() - since) / 1e6
     return {
       transactions,
-      bytes: Math.max(0, Number(primary.head.bytes - point.bytes)),
+      bytes: Math.max(0, Number(head.bytes - point.bytes)),
       seconds: Math.max(0, ageSeconds, silentSeconds),
     }
   }

@@ -100,6 +100,14 @@ export class ReceivedLog {
     }
   }
 
+  /** Commit timestamp of the next transaction; only while some wait. */
+  nextCommitUs(): bigint {
+    assert(this.#waiting > 0, 'a transaction is whole')
+    const { bytes, takenEnd: start } = this.#messages[0]!
+    const end = start + frameLength(bytes, start)!
+    return peekTransaction(bytes.subarray(start + FRAME_HEADER_BYTES, end)).commitTimestampUs
+  }
+
   /** The next transaction; only while some wait. */
   next(): ReceivedTransaction {
     assert(this.#waiting > 0, 'a transaction is whole')

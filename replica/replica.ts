@@ -5,6 +5,7 @@
  */
 import { type Clock, systemClock } from '../core/clock.js'
 import { ReplogError } from '../core/errors.js'
+import { REPLICA_DELAY_MS_MAX } from '../core/limits.js'
 import { type Epoch, type Position, asEpoch } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
@@ -19,6 +20,7 @@ import type { FollowState, ReplicationStatus } from '../log/status.js'
 import { TableNames } from '../log/table-names.js'
 import type { Engine } from '../store/engine.js'
 import { LogFollower, linkUrl } from './follow.js'
+import { type ControlNote, ReplicationControl } from './replication-control.js'
 
 export interface ReplicaOptions {
   /** The data directory; made when it does not exist. An empty replica copies the log from LSN 1. */
@@ -27,6 +29,11 @@ export interface ReplicaOptions {
   readonly from: string
   /** How the primary lists this replica. */
   readonly name?: string
+  /**
+   * Keeps it behind its primary on purpose: a transaction is applied so many milliseconds after its commit, on the
+   * primary's clock. Whole milliseconds.
+   */
+  readonly delayMs?: number
   readonly clock?: Clock
   /** An engine to use instead of LevelDB at `path`; for tests and simulations. */
   readonly engine?: Engine
@@ -46,6 +53,7 @@ export class Replica {
   /** The data directory. */
   readonly path: string
   readonly #options: ReplicaOptions
+  readonly #control: ReplicationControl
   #from: string
   #follower: LogFollower
   readonly #jobs: BackgroundJobs
@@ -56,6 +64,7 @@ export class Replica {
     this.state = state
     this.path = options.path
     this.#options = options
+    this.#control = new ReplicationControl(state)
     this.#from = options.from
     this.names = new TableNames(state)
     this.#jobs = new BackgroundJobs(state, undefined, options.onError ?? (() => undefined), options.clock)
@@ -69,6 +78,7 @@ export class Replica {
    * @throws ReplogError LOCKED, NOT_A_DATA_DIRECTORY, CORRUPT, UNSUPPORTED_VERSION, INVALID_ARGUMENT
    */
   static async open(options: ReplicaOptions): Promise<Replica> {
+    requireDelay(options.delayMs)
     const state = await openState({ ...options, role: 'replica' })
     try {
       return new Replica(state, options)
@@ -118,14 +128,60 @@ export class Replica {
   }
 
   /**
+   * Applies nothing from now on, also after a restart; the link stays, and what arrives waits. Resolves when that is
+   * durable. @throws ReplogError INVALID_ARGUMENT, STORE_FAILED, CLOSED
+   */
+  async pause(note: ControlNote): Promise<void> {
+    this.#requireReplica()
+    await this.#control.setPause(note, this.#now())
+    this.#follower.setPaused(true)
+  }
+
+  /**
+   * Goes on after a pause, and tries again at once where replication has stopped.
+   * @throws ReplogError STORE_FAILED, CLOSED
+   */
+  async resume(): Promise<void> {
+    this.#requireReplica()
+    if (this.#control.pause !== undefined) await this.#control.setPause(undefined, this.#now())
+    this.#follower.setPaused(false)
+    if (this.#follower.state === 'stopped' || this.#follower.state === 'connecting') this.#follower.restart()
+  }
+
+  /**
+   * Does without the effects of the one transaction that cannot be applied here, and goes on behind it. The log keeps its
+   * frames; the rows are not those of the log from there on, which the status says for good.
+   * @param lsn of that transaction: naming it is the consent
+   * @throws ReplogError INVALID_ARGUMENT when another one, or none, cannot be applied; LIMIT, STORE_FAILED, CLOSED
+   */
+  async skip(lsn: Position['lsn'], note: ControlNote): Promise<void> {
+    this.#requireReplica()
+    const { refused } = this.#follower
+    if (refused?.lsn !== lsn) {
+      const what =
+        refused === undefined
+          ? 'nothing is to be skipped: no transaction is known that cannot be applied here'
+          : `the transaction that cannot be applied here is LSN ${refused.lsn}, not ${lsn}`
+      throw new ReplogError('INVALID_ARGUMENT', `${what}; \`replog status\` names it`)
+    }
+    if (lsn === 1n) {
+      throw new ReplogError(
+        'INVALID_ARGUMENT',
+        'transaction 1 makes the catalog that all others need; clone this server anew',
+      )
+    }
+    await this.#control.addSkip(refused, note, this.#now())
+    this.#follower.restart()
+  }
+
+  /**
    * Follows another server from now on, from the last transaction that is applied here. The next start of the server
    * follows what it is told then.
    * @throws ReplogError INVALID_ARGUMENT, CLOSED
    */
   follow(from: string): void {
     linkUrl(from)
-    this.state.assertOpen()
-    if (this.#becoming !== undefined) throw new ReplogError('CLOSED', 'this replica is being promoted')
+    this.#requireReplica()
     this.#follower.close()
     this.#from = from
     this.#follower = this.#following()
@@ -149,12 +205,28 @@ export class Replica {
 
   async #becomePrimary(): Promise<Epoch> {
     const { state } = this
+    const { pause } = this.#control
+    if (pause !== undefined) {
+      throw new ReplogError(
+        'PROMOTION_REFUSED',
+        `replication was paused by ${pause.by} (${pause.reason}), so what this server received is not applied; resume it first`,
+      )
+    }
     await this.#follower.finish()
     state.store.assertSpace()
     const highest = Math.max(state.head.epoch, new Fence(state).met?.epoch ?? 0)
     const epoch = asEpoch(highest + 1)
     await state.appendLocal(promotionWrites(epoch))
     return epoch
+  }
+
+  #requireReplica(): void {
+    this.state.assertOpen()
+    if (this.#becoming !== undefined) throw new ReplogError('CLOSED', 'this replica is being promoted')
+  }
+
+  #now(): string {
+    return new Date(Number((this.#options.clock ?? systemClock).nowUs() / 1000n)).toISOString()
   }
 
   #following(): LogFollower {
@@ -164,6 +236,8 @@ export class Replica {
       name: options.name ?? 'replica',
       connect: options.connect,
       random: options.random,
+      delayMs: options.delayMs,
+      control: this.#control,
       onStateChange: options.onStateChange,
     })
   }
@@ -179,4 +253,10 @@ export class Replica {
     await this.#jobs.stop()
     await this.state.close()
   }
+}
+
+/** @throws ReplogError INVALID_ARGUMENT */
+function requireDelay(delayMs = 0): void {
+  if (Number.isSafeInteger(delayMs) && delayMs >= 0 && delayMs <= REPLICA_DELAY_MS_MAX) return
+  throw new ReplogError('INVALID_ARGUMENT', `\`delayMs\` is a whole number from 0 to ${REPLICA_DELAY_MS_MAX}`)
 }

@@ -1,17 +1,23 @@
 /** `replog replica`: follows a primary or another replica, serves reads, and feeds replicas of its own. */
 import { hostname } from 'node:os'
+import { REPLICA_DELAY_MS_MAX } from '../core/limits.js'
 import { registerReplicaRoutes } from '../replica/http.js'
 import { Replica } from '../replica/replica.js'
+import { registerReplicationRoutes } from '../replica/replication-routes.js'
 import { ServedReplica } from '../replica/served-replica.js'
 import { type Promoted, registerRoleRoutes } from '../replica/role-routes.js'
+import { within } from './flags.js'
 import { takeOver, tellOldPrimary } from './failover/take-over.js'
 import { addPrimaryFlags } from './primary-flags.js'
 import { type PrimaryFlags, servePrimary } from './serve-primary.js'
 import { parsePort, serve } from './serve.js'
 import type { Verb } from './verb.js'
 
+const delaySeconds = within(0, REPLICA_DELAY_MS_MAX / 1000)
+
 interface ReplicaFlags extends PrimaryFlags {
   readonly from: string
+  readonly delay: number
 }
 
 export const verb: Verb<ReplicaFlags> = {
@@ -24,6 +30,7 @@ export const verb: Verb<ReplicaFlags> = {
       .option('--host <address>', 'address to listen on', '127.0.0.1')
       .option('--port <port>', 'port to listen on; 0 chooses any', parsePort, 7401)
       .option('--name <name>', 'how the primary lists this replica', `${hostname()}-replica`)
+      .option('--delay <seconds>', 'apply each transaction only so long after its commit', delaySeconds, 0)
       .option('--json', 'print events as JSON lines', false)
     addPrimaryFlags(command)
   },
@@ -36,6 +43,7 @@ export const verb: Verb<ReplicaFlags> = {
       path: options.data,
       from: options.from,
       name: options.name,
+      delayMs: options.delay * 1000,
       onError,
       onStateChange(state, error) {
         if (signal.aborted) return
@@ -59,6 +67,7 @@ export const verb: Verb<ReplicaFlags> = {
       },
       configure(app) {
         registerReplicaRoutes(app, () => replica.from)
+        registerReplicationRoutes(app, replica)
         registerRoleRoutes(app, replica, {
           promote: (force) => takeOver(replica, { force, url: ownUrl }),
           onPromoted(result) {

@@ -1,7 +1,7 @@
 /** `replog status URL`: role, position, health, throughput, and how far every replica is. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
-import type { ReplicaStages, ServerStatus, StageStatus } from '../log/status.js'
+import type { ReplicaStages, ReplicationStatus, ServerStatus, StageStatus } from '../log/status.js'
 import { addJsonFlag } from './flags.js'
 import { DEFAULT_URL, HttpClient } from './http-client.js'
 import { alignedTable, formatBytes, formatCount, formatSeconds } from './table-text.js'
@@ -72,6 +72,7 @@ export function statusText(status: ServerStatus): string {
       `follows ${replication.from}: ${replication.state}, at LSN ${replication.primaryLsn}, ${heard}, ` +
         `${formatCount(replication.reconnects)} reconnects`,
     )
+    lines.push(...ordersText(replication))
     if (replication.error !== null) lines.push(`last error: ${replication.error.code}: ${replication.error.message}`)
     lines.push(stagesTable([{ label: 'this server', stages: replication }]))
   }
@@ -95,6 +96,18 @@ export function statusText(status: ServerStatus): string {
     lines.push('', 'no replicas')
   }
   return lines.join('\n')
+}
+
+/** What operators have told a replica, where they have. */
+function ordersText({ chain = [], paused, delayMs = 0, refusedLsn, skipped = [] }: ReplicationStatus): string[] {
+  const lines: string[] = []
+  if (chain.length > 1) lines.push(`the primary is ${chain.length} hops away; lag is measured against it`)
+  if (paused != null) lines.push(`paused by ${paused.by} since ${paused.since}: ${paused.reason}`)
+  if (delayMs > 0) lines.push(`kept ${formatSeconds(delayMs / 1000)} behind on purpose`)
+  if (refusedLsn != null) lines.push(`LSN ${refusedLsn} cannot be applied here`)
+  if (skipped.length > 0) lines.push('diverged by skip: its rows are not those of its log')
+  for (const { lsn, by, at, reason } of skipped) lines.push(`  skipped LSN ${lsn}, by ${by} at ${at}: ${reason}`)
+  return lines
 }
 
 function healthText({ healthy, ready, problem }: ServerStatus): string {

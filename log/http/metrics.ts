@@ -263,6 +263,25 @@ const METRICS: readonly Metric[] = [
     'Connections to the primary that were made again.',
     ({ replication }) => replication?.reconnects ?? null,
   ),
+  gauge('replog_replication_paused', '1 while an operator has paused this replica.', ({ replication }) =>
+    replication === undefined ? null : Number(replication.paused != null),
+  ),
+  gauge('replog_replication_delay_seconds', 'How far behind this replica is kept on purpose.', ({ replication }) =>
+    replication === undefined ? null : (replication.delayMs ?? 0) / 1000,
+  ),
+  gauge(
+    'replog_replication_refused',
+    '1 while there is a transaction that this replica cannot apply.',
+    ({ replication }) => (replication === undefined ? null : Number(replication.refusedLsn != null)),
+  ),
+  gauge(
+    'replog_replication_skipped_transactions',
+    'Transactions whose effects this replica does without because it was told to.',
+    ({ replication }) => (replication === undefined ? null : (replication.skipped?.length ?? 0)),
+  ),
+  gauge('replog_replication_chain_servers', 'Servers above this replica, up to the primary.', ({ replication }) =>
+    replication === undefined ? null : (replication.chain?.length ?? 0),
+  ),
   labelled('replog_replication_lsn', 'LSN that this replica has reached.', ['stage'], ({ replication }) =>
     replication === undefined
       ? []

@@ -5,7 +5,10 @@ import { formatPosition, nextLsn, parsePosition } from '../../../core/position.j
 import { BackgroundJobs } from '../../../log/background-jobs.js'
 import { openState } from '../../../log/open-state.js'
 import { readFrame } from '../../../log/codec/frame.js'
+import { systemClock } from '../../../core/clock.js'
 import { Applier } from '../../../replica/applier.js'
+import { ApplyGate } from '../../../replica/apply-gate.js'
+import { ReplicationControl } from '../../../replica/replication-control.js'
 import { Replica } from '../../../replica/replica.js'
 import { answerMeasurements } from '../measuring-child.js'
 import { benchmarkIsWrong } from '../traced-syncs.js'
@@ -52,7 +55,13 @@ async function appliedAlone(request: Extract<ReplicaRequest, { kind: 'apply' }>)
   let failed: (error: unknown) => void = () => undefined
   const failure = new Promise<never>((_resolve, reject) => (failed = reject))
   const jobs = new BackgroundJobs(state, undefined, failed)
-  const applier = new Applier(state, jobs, failed)
+  const gate = new ApplyGate(
+    systemClock,
+    0,
+    () => systemClock.nowUs(),
+    () => undefined,
+  )
+  const applier = new Applier(state, jobs, gate, new ReplicationControl(state), failed)
   try {
     applier.restart(Buffer.from(clusterIdHex, 'hex'))
     for (const chunk of chunks) {

@@ -66,6 +66,10 @@ export function replicationHealth(replication: ReplicationStatus): Health {
   const { state, applied, error } = replication
   const why = error === null ? '' : sentence(`${error.code}: ${error.message}`)
   if (state === 'stopped') return { level: 'action', word: 'stopped', reason: why }
+  if (replication.paused != null) {
+    const { by, reason } = replication.paused
+    return { level: 'attention', word: 'paused', reason: sentence(`by ${by}: ${reason}`) }
+  }
   if (state === 'connecting') return { level: 'attention', word: 'connecting', reason: why }
   if (applied.lag.seconds > LAG_SECONDS_GOOD_MAX) {
     return { level: 'attention', word: state, reason: behind(applied.lag.seconds) }
