@@ -145,6 +145,21 @@ export const NATS_REQUEST_MS_MAX = 5_000
 /** First and longest pause between attempts to reach NATS, in milliseconds. */
 export const NATS_RECONNECT_MS_MIN = 100
 export const NATS_RECONNECT_MS_MAX = 5_000
+/** Frames are put into messages of JetStream of at most this size, and of what the server takes. */
+export const NATS_MESSAGE_BYTES_TARGET = 256 * KIB
+/** Room for the headers of such a message below what the server takes. */
+export const NATS_HEADER_BYTES_MAX = 2 * KIB
+/** Most messages that were published and are not acknowledged. */
+export const NATS_OUTSTANDING_MAX = 64
+/** How long the server remembers message ids: a retry comes sooner, and a stream that was purged is refilled later. */
+export const NATS_DUPLICATE_WINDOW_MS = 1_000
+/** How often it is looked whether the stream still ends where it should, in milliseconds. */
+export const NATS_CHECK_MS = 5_000
+/** Bytes that a stream keeps when nobody says. */
+export const NATS_STREAM_BYTES_DEFAULT = 1024 * MIB
+/** Shortest time that a stream may keep a message for, in milliseconds. */
+export const NATS_STREAM_AGE_MS_MIN = 1_000
+
 /** Shortest and longest time that a lease is given for, in milliseconds. */
 export const LEASE_MS_MIN = 100
 export const LEASE_MS_MAX = 600_000
@@ -225,10 +240,46 @@ export const VERIFY_MARKER_TABLES_MAX = 1000
 export const PROMOTION_REACH_MS_MAX = 2000
 /** How long a promotion waits for what the old primary has and the replica has not, in milliseconds. */
 export const PROMOTION_CATCH_UP_MS_MAX = 10_000
+/** Bytes per second that the scrub reads when nobody says, and at most. */
+export const SCRUB_RATE_DEFAULT = 1 * MIB
+export const SCRUB_RATE_MAX = 10_240 * MIB
+/** The first scrub begins so long after the start of a server, the next so long after the end of one, in milliseconds. */
+export const SCRUB_FIRST_MS = 3_600_000
+export const SCRUB_PAUSE_MS = 86_400_000
+/** A scrub that waits looks up at least so often, in milliseconds. */
+export const SCRUB_SLICE_MS_MAX = 1000
+/** Most flaws in the report of one pass; all are counted. */
+export const VERIFY_FLAWS_MAX = 1000
 /** Most jobs in one listing. */
 export const JOBS_LISTED_MAX = 1000
 /** Keys a purge job deletes in one batch. */
 export const PURGE_KEYS_PER_BATCH = 2000
+/** Frames that a purge of the log reads, or deletes, at once, and its pause between two deletions, in milliseconds. */
+export const LOG_PURGE_PAGE_FRAMES = 500
+export const LOG_PURGE_PAUSE_MS = 2
+/** A purge raises the floor of the log by at most so much at once, and deletes what is below before it goes on. */
+export const LOG_PURGE_STEP_BYTES = 64 * MIB
+export const LOG_PURGE_STEP_TRANSACTIONS = 100_000
+/** Disk space is given back when so many bytes were deleted. */
+export const LOG_PURGE_COMPACT_BYTES = 64 * MIB
+/** How often a server looks whether its log is to be purged, in milliseconds. */
+export const LOG_PURGE_CHECK_MS = 5000
+/** A log above its hard cap is purged down to this share of it, so that not every commit purges. */
+export const LOG_CAP_SHARE = 0.95
+/** The least hard cap of a log: more than the largest transaction. */
+export const LOG_BYTES_MAX_MIN = 256 * MIB
+/** How long a replica that left holds the log back when nobody says, in milliseconds. */
+export const FOLLOWER_HOLD_MS_DEFAULT = 24 * 3_600_000
+/** How long a copy that was interrupted or has just ended holds the log back, in milliseconds. */
+export const COPY_HOLD_MS = 3_600_000
+/** Longest age of transactions, and longest time of a hold, that can be asked for, in milliseconds: a hundred years. */
+export const RETENTION_MS_MAX = 36_525 * 24 * 3_600_000
+/** Most holders of the log that are known at a time; those farthest back are forgotten first. */
+export const LOG_HOLDERS_MAX = 1000
+/** How far holders are is written at most this often, in milliseconds, when no others come or go. */
+export const HOLDERS_WRITE_MS_MIN = 60_000
+/** Most holders that are told to have been left behind by the hard cap; the newest stay. */
+export const LEFT_BEHIND_LISTED_MAX = 20
 /** Bytes of frames with which a file of a log archive is complete, when nobody says, and at least. */
 export const ARCHIVE_FILE_BYTES_DEFAULT = 256 * MIB
 export const ARCHIVE_FILE_BYTES_MIN = 4 * KIB

@@ -4,10 +4,11 @@
  * Invariants:
  * - what it returns is durable, gapless and in order; (G2, G3)
  * - a frame read from disk is verified before it is handed on; (G8)
- * - asking below the trim floor is an error that names the oldest position. (G9)
+ * - asking below the trim floor is an error that names the oldest position, also when it rises above a reader that has
+ *   begun, and whether or not frames below it are still in memory or on disk. (G9)
  */
 import { ReplogError } from '../core/errors.js'
-import { type Lsn, LSN_ZERO, nextLsn } from '../core/position.js'
+import { type Lsn, LSN_ZERO, formatPosition, nextLsn } from '../core/position.js'
 import type { Page } from '../store/engine.js'
 import { logKey } from '../store/keys.js'
 import { checkWholeFrame, isLastSegmentAt, lsnAt, segmentAt } from './codec/frame.js'
@@ -47,13 +48,22 @@ export class LogCursor {
     return this.#nextLsn
   }
 
+  /** The last transaction that was read whole. */
+  get #before(): Lsn {
+    return (this.#nextLsn - 1n) as Lsn
+  }
+
   get atHead(): boolean {
     return this.#nextLsn > this.#state.durable.lsn
   }
 
-  /** The next frames from memory, at most about `bytesTarget` of them; undefined when the store must be read. */
+  /**
+   * The next frames from memory, at most about `bytesTarget` of them; undefined when the store must be read.
+   * @throws ReplogError HISTORY_LOST
+   */
   readTail(bytesTarget: number): LogChunk | undefined {
     if (this.atHead) return EMPTY
+    assertReachable(this.#state, this.#before)
     const run = this.#state.tail.run(this.#nextLsn, this.#segmentsDone, bytesTarget)
     if (run === undefined) return undefined
     this.#nextLsn = (this.#nextLsn + BigInt(run.transactions)) as Lsn
@@ -70,6 +80,8 @@ export class LogCursor {
     if (inMemory !== undefined) return inMemory
     const { entries } = await (this.#ahead ?? this.#readStore(bytesTarget))
     this.#ahead = undefined
+    // Purged while the store was read, or since it was read ahead: what is there, or is not, counts for nothing.
+    assertReachable(this.#state, this.#before)
     if (entries.length === 0) throw damaged(this.#nextLsn, this.#segmentsDone)
     const frames: Buffer[] = []
     for (const { value } of entries) {
@@ -123,13 +135,15 @@ function damaged(lsn: Lsn, segment: number): ReplogError {
   return new ReplogError('CORRUPT', `frame ${lsn}/${segment} is missing from the log; restore this server from a peer`)
 }
 
-/** @throws ReplogError HISTORY_LOST when the transaction after `after` was purged; names the oldest position */
+/** @throws ReplogError HISTORY_LOST when the transaction after `after` was purged; names the oldest position, and why */
 export function assertReachable(state: ReplicatedState, after: Lsn): void {
-  const oldest = state.trimFloor
-  if (after >= oldest) return
+  if (after >= state.trimFloor) return
+  const { position } = state.floor
+  const why = state.floorCause === undefined ? '' : `, because ${state.floorCause}`
   throw new ReplogError(
     'HISTORY_LOST',
-    `the log was purged up to LSN ${oldest}; LSN ${after + 1n} is gone. The oldest position to start after is ${oldest}`,
-    { details: { oldest: oldest.toString() } },
+    `the log was purged up to LSN ${position.lsn}${why}; LSN ${after + 1n} is gone. The oldest position to start after is ` +
+      formatPosition(position),
+    { details: { oldest: position.lsn.toString(), oldestPosition: formatPosition(position) } },
   )
 }

@@ -92,6 +92,8 @@ export class ReplicatedState {
   readonly #durableListeners = new Set<DurableListener>()
   readonly #definitionListeners = new Set<() => void>()
   readonly #roomListeners = new Set<() => void>()
+  /** Why the floor was raised, as a clause about the log; undefined when it never was, or nobody knows. */
+  floorCause: string | undefined
   #identity: ServerIdentity
   #floor: LogFloor
   readonly #copied: CopiedOutcomes | undefined

@@ -1,12 +1,14 @@
 /** What the HTTP server needs of a primary or a replica; it knows neither. */
 import type { JobsView } from './background-jobs.js'
 import type { CatalogReader } from './catalog-reader.js'
+import type { LogPurger } from './purge/log-purger.js'
 import type { ReplicatedState } from './replicated-state.js'
 import type { FollowerStatus, ServerStatus } from './status.js'
 
 export interface ServedNode {
   readonly state: ReplicatedState
   readonly jobs: JobsView
+  readonly purger: LogPurger
   /** A catalog to read from; that it exists is checked when it is used. @throws ReplogError INVALID_ARGUMENT */
   catalog(name: string): CatalogReader
   status(): ServerStatus

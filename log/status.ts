@@ -5,6 +5,7 @@
  */
 import type { AckStatus } from './acknowledgements.js'
 import type { Role } from './identity.js'
+import type { LogPurgeStatus } from './purge/purge-status.js'
 import type { VerificationStatus } from './verify/verification.js'
 
 /** Distance to the primary, in three units. All three are 0 when nothing is missing. */
@@ -126,6 +127,8 @@ export interface ServerStatus {
     readonly longestPageMs: number
     readonly freeBytes: number | null
   }
+  /** How much of the log there is, who needs it, and what was purged. */
+  readonly logPurge?: LogPurgeStatus
   readonly snapshots: { readonly open: number; readonly versionBytes: number; readonly givenUp: number }
   /** What is known of the soundness of this copy: markers in the log, and the scrub. */
   readonly verification?: VerificationStatus

@@ -20,6 +20,8 @@ import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import type { SchemaMessage } from '../log/codec/message.js'
 import { Fence } from '../log/fence.js'
 import { openState } from '../log/open-state.js'
+import { LogPurger, type PurgeLogResult } from '../log/purge/log-purger.js'
+import type { LogRetentionOptions, PurgeLogInput } from '../log/purge/purge-policy.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { promotedWrites, readPromotion } from '../log/promotion.js'
 import { TableNames } from '../log/table-names.js'
@@ -51,6 +53,8 @@ export interface PrimaryOptions {
   readonly ack?: AckInput
   /** How often a verify marker is written when tables changed, in milliseconds; 0: never. A minute when left out. */
   readonly verifyIntervalMs?: number | undefined
+  /** How much of the log is kept; all of it when left out. */
+  readonly logRetention?: LogRetentionOptions | undefined
   /** Transactions that write are refused (NO_REPLICAS) while fewer replicas are connected; 0 when left out. */
   readonly minReplicas?: number | undefined
 }
@@ -81,6 +85,8 @@ export class Primary {
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
   readonly markers: VerifyMarkers
   readonly #clock: Clock
+  /** Purges the log, and knows who needs it. */
+  readonly purger: LogPurger
   readonly #jobs: BackgroundJobs
   readonly #open = new Set<Transaction>()
   readonly #cancelSweep: () => void
@@ -102,6 +108,7 @@ export class Primary {
     const { verifyIntervalMs: intervalMs = VERIFY_INTERVAL_MS_DEFAULT, onError = () => undefined } = options
     this.markers = new VerifyMarkers(state, this.lane, this.#clock, { intervalMs, onError })
     const leader = indexBuildLeader(state, this.lane, this.#clock)
+    this.purger = new LogPurger(state, this.#clock, options.logRetention, onError)
     this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
     state.onDurable(({ transactions }) => {
       this.counters.transactions += transactions
@@ -131,6 +138,7 @@ export class Primary {
       else if (state.head.lsn === LSN_ZERO) await primary.#found()
       primary.gate.founded()
       primary.#jobs.kick()
+      primary.purger.start()
       return primary
     } catch (error) {
       await primary.close()
@@ -230,6 +238,14 @@ export class Primary {
     })
   }
 
+  /**
+   * Purges the oldest part of the log: what no replica needs that is here or was here lately. Resolves when the space is
+   * given back. @throws ReplogError INVALID_ARGUMENT, CORRUPT, CLOSED
+   */
+  purgeLog(input: PurgeLogInput): Promise<PurgeLogResult> {
+    return this.purger.purge(input)
+  }
+
   /** Open transactions. */
   get openTransactions(): number {
     return this.#open.size
@@ -258,6 +274,7 @@ export class Primary {
     for (const transaction of [...this.#open]) transaction.expire(reason)
     this.lane.close()
     this.acknowledgements.close()
+    await this.purger.stop()
     await this.#jobs.stop()
     await this.state.close()
   }

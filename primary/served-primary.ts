@@ -4,6 +4,7 @@ import type { JobsView } from '../log/background-jobs.js'
 import { fenceProblem } from '../log/fence.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
 import { LinkServer } from '../log/link/link-server.js'
+import type { LogPurger } from '../log/purge/log-purger.js'
 import { RateMeter } from '../log/rate-meter.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { ServedNode } from '../log/served-node.js'
@@ -26,6 +27,7 @@ export class ServedPrimary implements ServedNode {
   readonly #link: LinkServer
   readonly #sessions: SessionServer
   readonly #rates: RateMeter
+  readonly #forgetHolders: () => void
   readonly #name: string
   readonly #startedAt = new Date()
 
@@ -44,6 +46,7 @@ export class ServedPrimary implements ServedNode {
         void primary.fence.raise({ epoch }).catch(onError)
       },
     })
+    this.#forgetHolders = primary.purger.retention.add(() => this.#link.holders(), primary.purger.followerHoldMs)
     this.#sessions = new SessionServer(primary, this.sockets, clock, { onError: options.onError })
   }
 
@@ -53,6 +56,10 @@ export class ServedPrimary implements ServedNode {
 
   get jobs(): JobsView {
     return this.primary.jobs
+  }
+
+  get purger(): LogPurger {
+    return this.primary.purger
   }
 
   catalog(name: string): CatalogReader {
@@ -87,6 +94,7 @@ export class ServedPrimary implements ServedNode {
       writes,
       fencedBy: met === undefined ? null : { epoch: met.epoch, primary: met.primary ?? null },
       sessions: this.#sessions.status(),
+      logPurge: this.primary.purger.status(),
       replicas: this.replicas(),
     }
   }
@@ -94,6 +102,7 @@ export class ServedPrimary implements ServedNode {
   /** Lets no commit wait for followers any more, rolls the sessions back and ends the link to the followers; the primary itself is closed by its owner. */
   async close(): Promise<void> {
     this.#rates.stop()
+    this.#forgetHolders()
     this.#link.close()
     this.primary.acknowledgements.close()
     await this.#sessions.close()

@@ -14,6 +14,8 @@ import type { LinkSocket } from '../log/link/link-socket.js'
 import type { PrimaryNews } from '../log/link/protocol.js'
 import { Fence } from '../log/fence.js'
 import { openState } from '../log/open-state.js'
+import { LogPurger, type PurgeLogResult } from '../log/purge/log-purger.js'
+import type { LogRetentionOptions, PurgeLogInput } from '../log/purge/purge-policy.js'
 import { promotionWrites } from '../log/promotion.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
@@ -41,6 +43,8 @@ export interface ReplicaOptions {
   readonly connect?: (url: string) => LinkSocket
   /** Randomness of the pauses between attempts to connect: from 0 to 1. For simulations. */
   readonly random?: () => number
+  /** How much of its log this server keeps; all of it when left out. */
+  readonly logRetention?: LogRetentionOptions | undefined
   /** Told when the link changes its state; `error` says why it is not streaming. */
   readonly onStateChange?: (state: FollowState, error: ReplogError | undefined) => void
   /** Told about faults in background work. */
@@ -56,6 +60,8 @@ export class Replica {
   readonly #control: ReplicationControl
   #from: string
   #follower: LogFollower
+  /** Purges the log of this server, and knows who needs it. */
+  readonly purger: LogPurger
   readonly #jobs: BackgroundJobs
   #becoming: Promise<Epoch> | undefined
   #closing: Promise<void> | undefined
@@ -69,6 +75,9 @@ export class Replica {
     this.names = new TableNames(state)
     this.#jobs = new BackgroundJobs(state, undefined, options.onError ?? (() => undefined), options.clock)
     this.#jobs.kick()
+    const { clock = systemClock, logRetention, onError = () => undefined } = options
+    this.purger = new LogPurger(state, clock, logRetention, onError)
+    this.purger.start()
     this.#follower = this.#following()
   }
 
@@ -120,6 +129,14 @@ export class Replica {
   /** The durable background jobs of this server. */
   get jobs(): JobsView {
     return this.#jobs
+  }
+
+  /**
+   * Purges the oldest part of the log of this server, as far as nobody who follows it needs it.
+   * @throws ReplogError INVALID_ARGUMENT, CORRUPT, CLOSED
+   */
+  purgeLog(input: PurgeLogInput): Promise<PurgeLogResult> {
+    return this.purger.purge(input)
   }
 
   /** Resolves when the background jobs that are known now are done. */
@@ -250,6 +267,7 @@ export class Replica {
 
   async #close(): Promise<void> {
     this.#follower.close()
+    await this.purger.stop()
     await this.#jobs.stop()
     await this.state.close()
   }

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../core/clock.js'
 import type { JobsView } from '../log/background-jobs.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
 import { LinkServer } from '../log/link/link-server.js'
+import type { LogPurger } from '../log/purge/log-purger.js'
 import { RateMeter } from '../log/rate-meter.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { ServedNode } from '../log/served-node.js'
@@ -23,6 +24,7 @@ export class ServedReplica implements ServedNode {
   readonly sockets = new SocketRoutes()
   readonly #link: LinkServer
   readonly #rates: RateMeter
+  readonly #forgetHolders: () => void
   readonly #name: string
   readonly #startedAt = new Date()
 
@@ -32,6 +34,7 @@ export class ServedReplica implements ServedNode {
     this.#name = name
     this.#rates = new RateMeter(replica.state, clock)
     this.#link = new LinkServer(replica.state, clock, this.sockets, { name, onError, upstream: () => replica.news() })
+    this.#forgetHolders = replica.purger.retention.add(() => this.#link.holders(), replica.purger.followerHoldMs)
   }
 
   get state(): ReplicatedState {
@@ -40,6 +43,10 @@ export class ServedReplica implements ServedNode {
 
   get jobs(): JobsView {
     return this.replica.jobs
+  }
+
+  get purger(): LogPurger {
+    return this.replica.purger
   }
 
   catalog(name: string): CatalogReader {
@@ -68,6 +75,7 @@ export class ServedReplica implements ServedNode {
           this.replica.state.durable.lsn === 0n ? `it has no data yet (${replication.state}${error})` : undefined,
       }),
       replication,
+      logPurge: this.replica.purger.status(),
       replicas: this.replicas(),
     }
   }
@@ -75,6 +83,7 @@ export class ServedReplica implements ServedNode {
   /** Ends the link to the followers; the replica itself is closed by its owner. */
   close(): void {
     this.#rates.stop()
+    this.#forgetHolders()
     this.#link.close()
     this.sockets.close()
   }

@@ -1,6 +1,7 @@
 /** Parsers of flag values. Each throws commander's InvalidArgumentError, which ends with EXIT_USAGE. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { isReplogError } from '../core/errors.js'
+import { RETENTION_MS_MAX } from '../core/limits.js'
 import { type Lsn, type Position, parseLsn, parsePosition } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME } from '../ddl/identifiers.js'
 import { type Invocation, UsageError } from './verb.js'
@@ -39,6 +40,16 @@ export function bytesFlag(min: number): (text: string) => number {
     if (digits !== undefined && Number.isSafeInteger(value) && value >= min) return value
     throw new InvalidArgumentError(`It is a number of bytes from ${min} up, or one with KiB, MiB, GiB or TiB.`)
   }
+}
+
+const TIME_FACTORS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** A time such as 90s, 12h or 7d, in milliseconds. */
+export function durationFlag(text: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
+  const value = Math.round(Number(digits) * (TIME_FACTORS[unit ?? ''] ?? Number.NaN))
+  if (Number.isSafeInteger(value) && value <= RETENTION_MS_MAX) return value
+  throw new InvalidArgumentError('It is a time such as 90s, 30m, 12h or 7d, of a hundred years at most.')
 }
 
 /** Values separated by commas, each once. */

@@ -4,6 +4,7 @@ import { ACK_REPLICAS_MAX } from '../core/limits.js'
 import { addAckFlags } from './ack-flags.js'
 import { within } from './flags.js'
 import { addLimitFlags } from './limit-flags.js'
+import { addRetentionFlags } from './retention-flags.js'
 
 export function addPrimaryFlags(command: Command): Command {
   command.option(
@@ -12,5 +13,5 @@ export function addPrimaryFlags(command: Command): Command {
     within(0, ACK_REPLICAS_MAX),
     0,
   )
-  return addLimitFlags(addAckFlags(command))
+  return addRetentionFlags(addLimitFlags(addAckFlags(command)))
 }

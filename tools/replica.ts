@@ -10,6 +10,7 @@ import { within } from './flags.js'
 import { takeOver, tellOldPrimary } from './failover/take-over.js'
 import { addPrimaryFlags } from './primary-flags.js'
 import { type PrimaryFlags, servePrimary } from './serve-primary.js'
+import { retentionOf } from './retention-flags.js'
 import { parsePort, serve } from './serve.js'
 import type { Verb } from './verb.js'
 
@@ -44,6 +45,7 @@ export const verb: Verb<ReplicaFlags> = {
       from: options.from,
       name: options.name,
       delayMs: options.delay * 1000,
+      logRetention: retentionOf(options),
       onError,
       onStateChange(state, error) {
         if (signal.aborted) return

@@ -4,10 +4,11 @@ import { Primary } from '../primary/primary.js'
 import { ServedPrimary } from '../primary/served-primary.js'
 import { type AckFlags, ackOf } from './ack-flags.js'
 import { type LimitFlags, limitOptions } from './limit-flags.js'
+import { type RetentionFlags, retentionOf } from './retention-flags.js'
 import { type ListenOptions, serve } from './serve.js'
 import type { Terminal } from './terminal.js'
 
-export interface PrimaryFlags extends ListenOptions, LimitFlags, AckFlags {
+export interface PrimaryFlags extends ListenOptions, LimitFlags, AckFlags, RetentionFlags {
   readonly data: string
   readonly name: string
   readonly minReplicas: number
@@ -31,6 +32,7 @@ export async function servePrimary({ options, terminal, signal, onOpen }: Primar
     onError,
     limits: limitOptions(options),
     ack: ackOf(options),
+    logRetention: retentionOf(options),
     minReplicas: options.minReplicas,
   })
   onOpen?.(primary)

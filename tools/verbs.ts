@@ -25,6 +25,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'jobs', load: async () => (await import('./jobs.js')).verb },
   { name: 'log dump', load: async () => (await import('./log-dump.js')).verb },
   { name: 'log tail', load: async () => (await import('./log-tail.js')).verb },
+  { name: 'log purge', load: async () => (await import('./log-purge.js')).verb },
   { name: 'log archive', load: async () => (await import('./log-archive.js')).verb },
   { name: 'import', load: async () => (await import('./import.js')).verb },
   { name: 'bench fsync', load: async () => (await import('./bench/fsync.js')).verb },

@@ -211,6 +211,28 @@ export function peekTransaction(payload: Uint8Array): TransactionPeek {
 }
 
 /**
+ * The idempotency key in the payload of a transaction's segment 0, whose statements are passed over; undefined when it has
+ * none, and in other segments. @throws ReplogError CORRUPT.
+ */
+export function peekIdempotencyKey(
+  payload: Uint8Array,
+): { readonly catalogId: number; readonly idempotencyKey: string } | undefined {
+  reader.reset(payload)
+  try {
+    const { catalogId, segment } = readHead()
+    if (segment > 0) return undefined
+    while (reader.more()) {
+      const tag = reader.tag()
+      if (tag === IDEMPOTENCY_KEY_TAG) return { catalogId, idempotencyKey: reader.string() }
+      reader.skip(tag)
+    }
+    return undefined
+  } finally {
+    reader.release()
+  }
+}
+
+/**
  * Whether the payload `bytes[start..end)` begins with the head of this segment: what a peek would compare, for the reader of
  * every frame, so without an object. @throws ReplogError CORRUPT.
  */

@@ -111,6 +111,41 @@ const METRICS: readonly Metric[] = [
     Number(status.log.bytes),
   ),
   gauge('replog_log_trim_floor_lsn', 'LSN up to which the log was purged.', (status) => Number(status.log.trimFloor)),
+  gauge('replog_log_stored_bytes', 'Bytes of the log frames that the log holds.', ({ logPurge }) =>
+    logPurge === undefined ? null : Number(logPurge.storedBytes),
+  ),
+  gauge(
+    'replog_log_bytes_max',
+    'Hard cap of the log; no sample without one.',
+    ({ logPurge }) => logPurge?.bytesMax ?? null,
+  ),
+  gauge(
+    'replog_log_floor_timestamp_seconds',
+    'Commit time of the newest transaction that the log does not hold; no sample when it holds all.',
+    ({ logPurge }) => (logPurge?.floorTime == null ? null : Date.parse(logPurge.floorTime) / 1000),
+  ),
+  gauge('replog_log_purge_running', '1 while the log is purged.', ({ logPurge }) =>
+    logPurge === undefined ? null : Number(logPurge.running || logPurge.deleting),
+  ),
+  counter(
+    'replog_log_purged_transactions_total',
+    'Transactions purged from the log.',
+    ({ logPurge }) => logPurge?.transactions ?? null,
+  ),
+  counter(
+    'replog_log_purged_bytes_total',
+    'Bytes of frames purged from the log.',
+    ({ logPurge }) => logPurge?.bytes ?? null,
+  ),
+  labelled('replog_log_holder_lsn', 'LSN behind which somebody needs the log.', ['holder'], ({ logPurge }) =>
+    (logPurge?.holders ?? []).map(({ name, lsn }) => ({ labels: { holder: name }, value: Number(lsn) })),
+  ),
+  labelled('replog_log_holder_lost', '1 when what the holder needs was purged.', ['holder'], ({ logPurge }) =>
+    (logPurge?.holders ?? []).map(({ name, lost }) => ({ labels: { holder: name }, value: Number(lost) })),
+  ),
+  gauge('replog_log_left_behind', 'Whom the hard cap left behind since the start, up to a bound.', ({ logPurge }) =>
+    logPurge === undefined ? null : logPurge.leftBehind.length,
+  ),
   gauge('replog_log_tail_bytes', 'Bytes of log frames held in memory for followers.', (status) => status.log.tailBytes),
   gauge(
     'replog_log_tail_transactions',

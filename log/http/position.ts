@@ -9,8 +9,8 @@
  * A position that is not reached in time is refused with LIMIT (503, Retry-After): the bound is that of the wait, and
  * the same request may succeed later. UNREACHABLE would speak of another server, which here is not known to be at fault.
  */
-import { ReplogError } from '../../core/errors.js'
-import { type Lsn, type Position, digestsEqual, formatPosition, parsePosition } from '../../core/position.js'
+import { ReplogError, isReplogError } from '../../core/errors.js'
+import { LSN_ZERO, type Lsn, type Position, digestsEqual, formatPosition, parsePosition } from '../../core/position.js'
 import { readFrame } from '../codec/frame.js'
 import { positionAt } from '../position-at.js'
 import type { ReplicatedState } from '../replicated-state.js'
@@ -85,8 +85,10 @@ export async function awaitPosition(context: HttpContext, text: string, waitMs: 
  */
 export async function requireSameHistory(state: ReplicatedState, position: Position): Promise<void> {
   const { lsn } = position
-  if (lsn > state.durable.lsn || (lsn <= state.trimFloor && lsn !== state.durable.lsn)) return
+  // Before the first transaction there is nothing to agree about.
+  if (lsn > state.durable.lsn || lsn < state.trimFloor || lsn === LSN_ZERO) return
   const own = await ownPosition(state, lsn)
+  if (own === undefined) return
   if (own.epoch === position.epoch && digestsEqual(own.digest, position.digest)) return
   throw new ReplogError(
     'DIVERGED',
@@ -95,10 +97,16 @@ export async function requireSameHistory(state: ReplicatedState, position: Posit
   )
 }
 
-async function ownPosition(state: ReplicatedState, lsn: Lsn): Promise<Position> {
+/** Undefined when it was purged meanwhile. */
+async function ownPosition(state: ReplicatedState, lsn: Lsn): Promise<Position | undefined> {
   if (lsn === state.durable.lsn) return state.durable
   const newest = state.tail.get(lsn)?.frames.at(-1)
   const frame = newest && readFrame(newest)
   if (frame !== undefined) return { epoch: frame.epoch, lsn, digest: frame.digest }
-  return (await positionAt(state, lsn)).position
+  try {
+    return (await positionAt(state, lsn)).position
+  } catch (error) {
+    if (isReplogError(error, 'HISTORY_LOST')) return undefined
+    throw error
+  }
 }

@@ -25,6 +25,7 @@ import type { HttpContext } from './http-context.js'
 import { registerJobRoutes } from './jobs.js'
 import { parseJsonBody } from './json-body.js'
 import { registerLogPositions } from './log-positions.js'
+import { registerLogPurgeRoute } from './log-purge.js'
 import { registerLogRoutes } from './log-stream.js'
 import { LongRequests } from './long-requests.js'
 import { type StatusPage, registerOperationsRoutes } from './operations.js'
@@ -112,6 +113,7 @@ export function createHttpServer(node: ServedNode, options: HttpServerOptions = 
     registerTableRoutes(scope, context)
     registerRowRoutes(scope, context)
     registerLogRoutes(scope, context)
+    registerLogPurgeRoute(scope, context)
     registerSnapshotRoutes(scope, context)
     registerLogPositions(scope, context)
     registerOperationsRoutes(scope, context, options.page)

@@ -20,6 +20,7 @@ import { type Epoch, type Lsn, digestsEqual, formatPosition, parsePosition } fro
 import type { Acknowledgements } from '../acknowledgements.js'
 import { LogCursor, assertReachable } from '../log-cursor.js'
 import { positionAt } from '../position-at.js'
+import type { RetentionHolder } from '../purge/retention.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import type { FollowerStatus } from '../status.js'
 import { Follower } from './follower.js'
@@ -86,6 +87,15 @@ export class LinkServer {
     this.#options = options
     this.#cancelHeartbeat = every(clock, LINK_HEARTBEAT_MS, () => {
       this.#heartbeat()
+    })
+  }
+
+  /** What each follower needs of the log, those that left included. */
+  holders(): RetentionHolder[] {
+    return [...this.#followers.values()].map(({ follower }) => {
+      const { name, serverId } = follower.identity
+      const { durable: lsn } = follower.reached
+      return { name: `replica ${name} (${serverId.slice(0, 8)})`, lsn, isGone: follower.leftMs !== Infinity }
     })
   }
 

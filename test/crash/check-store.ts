@@ -52,7 +52,9 @@ export interface CheckOptions {
 }
 
 const KNOWN_META = new Set(
-  ['server-id', 'cluster-id', 'role', 'ids', 'log-bytes'].map((name) => keyText(metaKey(name))),
+  ['server-id', 'cluster-id', 'role', 'ids', 'log-bytes', 'log-holders', 'last-log-purge'].map((name) =>
+    keyText(metaKey(name)),
+  ),
 )
 
 /** Reads all of a store that nobody writes to meanwhile. */

@@ -23,6 +23,7 @@ t.before(async () => {
     node: (served) => ({
       state: served.state,
       jobs: served.jobs,
+      purger: served.purger,
       catalog: (name) => served.catalog(name),
       replicas: () => served.replicas(),
       status: () => ({ ...served.status(), ...pretended }),

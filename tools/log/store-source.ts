@@ -1,11 +1,12 @@
 /** The log of a data directory that no server has open, with the whole dictionary: dropped tables have kept theirs. */
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { SCAN_PAGE_BYTES_MAX } from '../../core/limits.js'
-import { LSN_ZERO, type Lsn, nextLsn } from '../../core/position.js'
+import { LSN_ZERO, type Lsn, type Position, formatPosition, nextLsn } from '../../core/position.js'
 import { Dictionary, type ReadKey } from '../../ddl/dictionary.js'
 import { decodeCatalogMessage, decodeSchemaMessage } from '../../log/codec/definition-codec.js'
 import { type Frame, readWholeFrame } from '../../log/codec/frame.js'
 import type { Transaction } from '../../log/codec/message.js'
+import { readLogFloor } from '../../log/log-floor.js'
 import { catalogPrefix, logKey, logRange, metaKey, parseLogKey, prefixRange, schemaPrefix } from '../../store/keys.js'
 import type { Entry, KeyRange } from '../../store/engine.js'
 import type { Store } from '../../store/store.js'
@@ -35,21 +36,26 @@ export class StoreSource implements LogSource {
   static async open(path: string): Promise<StoreSource> {
     const store = await openStoreToRead(path)
     try {
-      const catalogs = new Map<number, string>()
-      const schemas = new Map<number, string>()
-      for await (const { value } of entries(store, prefixRange(catalogPrefix()))) {
-        const catalog = decodeCatalogMessage(value)
-        catalogs.set(catalog.id, catalog.name)
-        for await (const entry of entries(store, prefixRange(schemaPrefix(catalog.id)))) {
-          const schema = decodeSchemaMessage(entry.value)
-          schemas.set(schema.id, schema.name)
-        }
-      }
-      return new StoreSource(store, path, catalogs, schemas)
+      return await StoreSource.over(store, path)
     } catch (error) {
       await store.close()
       throw error
     }
+  }
+
+  /** Over a store that is open already; closing the source closes it. @throws ReplogError CORRUPT */
+  static async over(store: Store, path: string): Promise<StoreSource> {
+    const catalogs = new Map<number, string>()
+    const schemas = new Map<number, string>()
+    for await (const { value } of entries(store, prefixRange(catalogPrefix()))) {
+      const catalog = decodeCatalogMessage(value)
+      catalogs.set(catalog.id, catalog.name)
+      for await (const entry of entries(store, prefixRange(schemaPrefix(catalog.id)))) {
+        const schema = decodeSchemaMessage(entry.value)
+        schemas.set(schema.id, schema.name)
+      }
+    }
+    return new StoreSource(store, path, catalogs, schemas)
   }
 
   async clusterId(): Promise<Uint8Array> {
@@ -63,9 +69,13 @@ export class StoreSource implements LogSource {
     if (after > ends.last) {
       throw new ReplogError('INVALID_ARGUMENT', `LSN ${after} is ahead of this log, which ends at ${ends.last}`)
     }
-    if (after < ends.first - 1n) {
-      const oldest = ends.first - 1n
-      throw new ReplogError('HISTORY_LOST', `the log was purged up to LSN ${oldest}; start after ${oldest} or later`)
+    if (after < ends.floor.lsn) {
+      const [oldest, oldestPosition] = [ends.floor.lsn.toString(), formatPosition(ends.floor)]
+      throw new ReplogError(
+        'HISTORY_LOST',
+        `the log was purged up to LSN ${oldest}; the oldest position to start after is ${oldestPosition}`,
+        { details: { oldest, oldestPosition } },
+      )
     }
     let from = logKey(nextLsn(after), 0)
     const { to } = logRange(LSN_ZERO)
@@ -108,16 +118,15 @@ export class StoreSource implements LogSource {
     return this.#store.close()
   }
 
-  /** The LSNs of the oldest and the newest frame; 1 and 0 for an empty log. */
-  async #ends(): Promise<{ readonly first: bigint; readonly last: bigint }> {
-    const [first, last] = await Promise.all(
-      [false, true].map(async (reverse) => {
-        const page = await this.#store.frames(logRange(LSN_ZERO), { entriesMax: 1, bytesMax: 1, reverse })
-        const entry = page.entries[0]
-        return entry === undefined ? undefined : storedFrame(entry.value).lsn
-      }),
-    )
-    return { first: first ?? 1n, last: last ?? 0n }
+  /** After which transaction the log begins, and with which it ends; below the floor a purge may have left frames. */
+  async #ends(): Promise<{ readonly floor: Position; readonly last: Lsn }> {
+    const floor = readLogFloor(this.#store, this.#store.get(CLUSTER_ID)).position
+    const { entries } = await this.#store.frames(logRange(nextLsn(floor.lsn)), {
+      entriesMax: 1,
+      bytesMax: 1,
+      reverse: true,
+    })
+    return { floor, last: entries[0] === undefined ? floor.lsn : storedFrame(entries[0].value).lsn }
   }
 }
 

@@ -1,0 +1,135 @@
+/**
+ * Deletes what the floor of the log has given up: frames, and the outcomes of idempotency keys that expire with them.
+ *
+ * Invariants:
+ * - only what lies at or below the durable floor is deleted; a transaction's outcome goes in the batch of its frame, so a
+ *   crash at any instant leaves both or neither, and what is left is found and deleted after the next start;
+ * - an outcome that a later transaction wrote under the same key stays: whose it is, is judged when the deletion takes
+ *   its place in the group;
+ * - batches are small and have pauses between them, so that commits go on.
+ */
+import { type Clock, pause } from '../../core/clock.js'
+import { isReplogError } from '../../core/errors.js'
+import { LOG_PURGE_PAGE_FRAMES, LOG_PURGE_PAUSE_MS, SCAN_PAGE_BYTES_MAX } from '../../core/limits.js'
+import { type Lsn, nextLsn } from '../../core/position.js'
+import type { Entry, Page } from '../../store/engine.js'
+import { IDEMPOTENCY_PREFIX, idempotencyKey, keyText, logKey, parseLogKey, prefixRange } from '../../store/keys.js'
+import { WriteSet } from '../../store/write-set.js'
+import { FRAME_HEADER_BYTES } from '../codec/frame.js'
+import { peekIdempotencyKey } from '../codec/transaction-codec.js'
+import type { ReplicatedState } from '../replicated-state.js'
+import { decodeStoredOutcome } from '../stored-outcome.js'
+
+export class DeadFrames {
+  readonly #state: ReplicatedState
+  readonly #clock: Clock
+  /** The lowest LSN that may still be there. */
+  #nextLsn = 1n as Lsn
+  /** Where space was not given back yet. */
+  #uncompactedFrom = 1n as Lsn
+  #uncompactedBytes = 0
+  #outcomesSwept = false
+
+  constructor(state: ReplicatedState, clock: Clock) {
+    this.#state = state
+    this.#clock = clock
+  }
+
+  /** Bytes deleted whose space was not given back yet. */
+  get uncompactedBytes(): number {
+    return this.#uncompactedBytes
+  }
+
+  /** Whether everything up to the floor is deleted. */
+  get isDone(): boolean {
+    return this.#nextLsn > this.#state.trimFloor
+  }
+
+  /** Deletes all that is at or below the floor now. @throws ReplogError CLOSED, STORE_FAILED */
+  async delete(isStopped: () => boolean): Promise<void> {
+    const { trimFloor } = this.#state
+    const to = logKey(nextLsn(trimFloor), 0)
+    let from = logKey(this.#nextLsn, 0)
+    while (!isStopped()) {
+      // A page begins behind the one before: from the start it would pass over what was deleted so far.
+      const { entries, exhausted } = await this.#state.store.frames({ from, to }, PAGE)
+      if (entries.length > 0) await this.#deletePage(entries)
+      if (exhausted) {
+        this.#nextLsn = nextLsn(trimFloor)
+        return
+      }
+      const last = parseLogKey(entries.at(-1)!.key)
+      this.#nextLsn = last.lsn
+      from = logKey(last.lsn, last.segment + 1)
+      await pause(this.#clock, LOG_PURGE_PAUSE_MS)
+    }
+  }
+
+  /**
+   * Deletes outcomes that lie behind the floor though their frames were never here, as a copy of another server has them.
+   * Once is enough: from then on outcomes go with their frames.
+   */
+  async sweepOutcomes(isStopped: () => boolean): Promise<void> {
+    if (this.#outcomesSwept) return
+    const { to, from: begin } = prefixRange(Buffer.of(IDEMPOTENCY_PREFIX))
+    let from = begin
+    while (!isStopped()) {
+      const { entries, exhausted }: Page = await this.#state.store.page({ from, to }, PAGE)
+      const writes = new WriteSet()
+      for (const { key, value } of entries) {
+        if (this.#isExpired(value)) this.#deleteOutcome(key, writes)
+      }
+      if (!writes.isEmpty) await this.#state.appendLocal(writes)
+      if (exhausted) {
+        this.#outcomesSwept = true
+        return
+      }
+      from = Buffer.concat([entries.at(-1)!.key, Buffer.of(0)])
+      await pause(this.#clock, LOG_PURGE_PAUSE_MS)
+    }
+  }
+
+  /** Gives the space of what was deleted back. */
+  async compact(): Promise<void> {
+    const to = this.#nextLsn
+    const from = this.#uncompactedFrom
+    this.#uncompactedBytes = 0
+    this.#uncompactedFrom = to
+    await this.#state.store.compact({ from: logKey(from, 0), to: logKey(to, 0) })
+  }
+
+  async #deletePage(entries: readonly Entry[]): Promise<void> {
+    const writes = new WriteSet()
+    for (const { key, value } of entries) {
+      writes.delete(key)
+      this.#uncompactedBytes += value.length
+      const outcome = outcomeKeyOf(value)
+      if (outcome !== undefined) this.#deleteOutcome(outcome, writes)
+    }
+    await this.#state.appendLocal(writes)
+  }
+
+  /** Adds the deletion when the newest outcome under the key has expired. No pause may come before `appendLocal`. */
+  #deleteOutcome(key: Buffer, writes: WriteSet): void {
+    const newest = this.#state.readNewest(key, keyText(key))
+    if (newest !== undefined && this.#isExpired(newest)) writes.delete(key)
+  }
+
+  #isExpired(payload: Buffer): boolean {
+    return decodeStoredOutcome(payload).position.lsn <= this.#state.outcomeFloor
+  }
+}
+
+const PAGE = { entriesMax: LOG_PURGE_PAGE_FRAMES, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false }
+
+/** Under which the outcome of a transaction is stored, when this frame says that it has one. */
+function outcomeKeyOf(frame: Buffer): Buffer | undefined {
+  try {
+    const found = peekIdempotencyKey(frame.subarray(FRAME_HEADER_BYTES))
+    return found && idempotencyKey(found.catalogId, found.idempotencyKey)
+  } catch (error) {
+    // A frame that nobody reads any more may be damaged; its outcome, if it has one, is of no use and no harm.
+    if (isReplogError(error, 'CORRUPT')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Who needs which part of the log: servers that follow this one, copies that are being made of it, subscriptions.
+ *
+ * Whoever was there lately and is not now still counts for a while, also after a restart, because the one thing that a
+ * replica that comes back after an hour cannot mend by itself is a log that does not reach back to it:
+ *
+ *   log-holders := JSON [{ "name", "lsn", "seenUs", "lingerMs" }]      meta value; lsn and seenUs are decimal text
+ *
+ * Invariants:
+ * - a holder that is there counts with the position that it tells now, one that is gone with the last that is known;
+ * - what is durable is never ahead of what a holder has, so a restart holds back more and not less;
+ * - a holder that is behind the floor of the log holds nothing back: what it needs is gone.
+ */
+import { ReplogError } from '../../core/errors.js'
+import { HOLDERS_WRITE_MS_MIN, LOG_HOLDERS_MAX } from '../../core/limits.js'
+import type { Lsn } from '../../core/position.js'
+import { metaKey } from '../../store/keys.js'
+import { WriteSet } from '../../store/write-set.js'
+import type { ReplicatedState } from '../replicated-state.js'
+
+export interface RetentionHolder {
+  /** Tells it from all others, and people who it is. */
+  readonly name: string
+  /** It has everything up to here, and needs what comes behind. */
+  readonly lsn: Lsn
+  /** It was there, and is not now. */
+  readonly isGone?: boolean
+}
+
+/** A holder as the purge sees it. */
+export interface KnownHolder {
+  readonly name: string
+  readonly lsn: Lsn
+  /** When it was there last, in microseconds since 1970. */
+  readonly seenUs: bigint
+  /** How long it counts from then on. */
+  readonly lingerMs: number
+}
+
+interface Source {
+  readonly holders: () => readonly RetentionHolder[]
+  readonly lingerMs: number
+}
+
+export const LOG_HOLDERS_META = metaKey('log-holders')
+
+export class Retention {
+  readonly #state: ReplicatedState
+  readonly #nowUs: () => bigint
+  readonly #sources = new Set<Source>()
+  readonly #known = new Map<string, KnownHolder>()
+  /** As it is on disk. */
+  #written: string
+  #writtenUs = 0n
+
+  /** @throws ReplogError CORRUPT */
+  constructor(state: ReplicatedState, nowUs: () => bigint) {
+    this.#state = state
+    this.#nowUs = nowUs
+    const record = state.store.get(LOG_HOLDERS_META)
+    for (const holder of record === undefined ? [] : decodeHolders(record)) this.#known.set(holder.name, holder)
+    this.#written = encodeHolders([...this.#known.values()])
+  }
+
+  /** @param lingerMs how long a holder of this source counts after it was there last @returns takes the source away */
+  add(holders: () => readonly RetentionHolder[], lingerMs: number): () => void {
+    const source = { holders, lingerMs }
+    this.#sources.add(source)
+    return () => this.#sources.delete(source)
+  }
+
+  /** Who counts now, behind the floor or not; the one that is farthest back first. */
+  holders(): readonly KnownHolder[] {
+    const nowUs = this.#nowUs()
+    for (const source of this.#sources) {
+      for (const holder of source.holders()) this.#note(holder, source.lingerMs, nowUs)
+    }
+    for (const { name, seenUs, lingerMs } of this.#known.values()) {
+      if (nowUs - seenUs > BigInt(lingerMs) * 1000n) this.#known.delete(name)
+    }
+    const sorted = [...this.#known.values()].sort((left, right) => Number(left.lsn - right.lsn))
+    while (sorted.length > LOG_HOLDERS_MAX) this.#known.delete(sorted.shift()!.name)
+    return sorted
+  }
+
+  /** The LSN up to which nobody needs the log; undefined when nobody needs any of it. */
+  lowest(): Lsn | undefined {
+    return this.holders().find(({ lsn }) => lsn >= this.#state.trimFloor)?.lsn
+  }
+
+  /** A holder that is farther back than the floor of the log is told once, and forgotten when it is gone. */
+  forget(name: string): void {
+    this.#known.delete(name)
+  }
+
+  /** Makes what is known durable: when others are there than before, and now and then as they get on. */
+  async write(): Promise<void> {
+    const holders = this.holders()
+    const nowUs = this.#nowUs()
+    const text = encodeHolders(holders)
+    const isDue = nowUs - this.#writtenUs >= BigInt(HOLDERS_WRITE_MS_MIN) * 1000n
+    if (text === this.#written || (!isDue && sameNames(holders, this.#written))) return
+    const writes = new WriteSet()
+    if (holders.length === 0) writes.delete(LOG_HOLDERS_META)
+    else writes.put(LOG_HOLDERS_META, Buffer.from(text))
+    this.#written = text
+    this.#writtenUs = nowUs
+    await this.#state.appendLocal(writes)
+  }
+
+  #note({ name, lsn, isGone = false }: RetentionHolder, lingerMs: number, nowUs: bigint): void {
+    const before = this.#known.get(name)
+    if (!isGone) this.#known.set(name, { name, lsn, seenUs: nowUs, lingerMs })
+    // One that went before anybody looked; afterwards only time counts.
+    else if (before === undefined) return
+    else if (lsn > before.lsn) this.#known.set(name, { ...before, lsn })
+  }
+}
+
+function encodeHolders(holders: readonly KnownHolder[]): string {
+  return JSON.stringify(
+    holders.map(({ name, lsn, seenUs, lingerMs }) => ({
+      name,
+      lsn: lsn.toString(),
+      seenUs: seenUs.toString(),
+      lingerMs,
+    })),
+  )
+}
+
+/** @throws ReplogError CORRUPT */
+function decodeHolders(record: Buffer): KnownHolder[] {
+  try {
+    const list = JSON.parse(record.toString()) as { name: string; lsn: string; seenUs: string; lingerMs: number }[]
+    return list.map(({ name, lsn, seenUs, lingerMs }) => ({
+      name,
+      lsn: BigInt(lsn) as Lsn,
+      seenUs: BigInt(seenUs),
+      lingerMs,
+    }))
+  } catch (cause) {
+    throw new ReplogError(
+      'CORRUPT',
+      'the record of who needs the log does not parse; restore this server from a peer',
+      { cause },
+    )
+  }
+}
+
+function sameNames(holders: readonly KnownHolder[], written: string): boolean {
+  const before = decodeHolders(Buffer.from(written)).map(({ name }) => name)
+  return before.length === holders.length && holders.every(({ name }) => before.includes(name))
+}
