@@ -47,6 +47,8 @@ export function serverStatus(source: StatusSource): ServerStatus {
       tailTransactions: tail.size,
     },
     store: { ...store.counters, freeBytes: Number.isFinite(store.freeBytes) ? store.freeBytes : null },
+    copies: state.snapshots.status(),
+    copied: { completed: state.snapshots.completed, bytesSent: state.snapshots.bytesSent },
     snapshots: { open: versions.openSnapshots, versionBytes: versions.bytes, givenUp: versions.snapshotsGivenUp },
     verification: state.verification.status(),
   }

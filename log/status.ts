@@ -89,6 +89,20 @@ export interface ReplicationStatus extends ReplicaStages {
   readonly error: { readonly code: string; readonly message: string } | null
 }
 
+/** A copy of this server that is being sent. */
+export interface CopyStatus {
+  /** How its receiver calls itself. */
+  readonly name: string
+  /** ISO 8601. */
+  readonly since: string
+  /** LSN from behind which it needs the log. */
+  readonly startLsn: string
+  readonly bytesSent: number
+  /** Of rows with their keys. */
+  readonly bytesEstimate: number
+  readonly entriesSent: number
+}
+
 export interface ServerStatus {
   readonly role: Role
   readonly name: string
@@ -129,6 +143,10 @@ export interface ServerStatus {
   }
   /** How much of the log there is, who needs it, and what was purged. */
   readonly logPurge?: LogPurgeStatus
+  /** Copies of this server that are being sent. */
+  readonly copies?: readonly CopyStatus[]
+  /** Copies that were sent to their end since the start, and bytes sent for all. */
+  readonly copied?: { readonly completed: number; readonly bytesSent: number }
   readonly snapshots: { readonly open: number; readonly versionBytes: number; readonly givenUp: number }
   /** What is known of the soundness of this copy: markers in the log, and the scrub. */
   readonly verification?: VerificationStatus

@@ -43,6 +43,7 @@ import {
   tablePlaceKey,
   tableVersionPrefix,
 } from '../store/keys.js'
+import type { Store } from '../store/store.js'
 import { WriteSet } from '../store/write-set.js'
 import type { CloneBatches } from './clone-batches.js'
 import type { CloneProgress } from './clone-source.js'
@@ -87,18 +88,24 @@ export class CopyCounter {
       this.#catalogs.set(decodeCatalogMessage(value).id, new CatalogStats())
     }
     for await (const { key, value } of this.#entries(schemaPrefix(0).subarray(0, 2))) {
-      const { id, catalogId } = decodeSchemaMessage(value)
-      if (!this.#catalogs.has(catalogId)) this.#delete(key, schemaPlaceKey(id))
+      if (!this.#catalogs.has(decodeSchemaMessage(value).catalogId)) this.#writes.delete(key)
     }
     for await (const { key, value } of this.#entries(catalogTablesPrefix(0).subarray(0, 2))) {
       const message = decodeTableMessage(value)
       const catalog = this.#catalogs.get(message.catalogId)
       if (catalog === undefined) {
-        this.#delete(key, tablePlaceKey(message.id))
+        this.#writes.delete(key)
         continue
       }
       catalog.tables++
       await this.#addTable(message)
+    }
+    // A place may be here whose definition was purged before its page was read: it names the catalog all the same.
+    for (const prefix of [tablePlaceKey(0).subarray(0, 2), schemaPlaceKey(0).subarray(0, 2)]) {
+      for await (const { key, value } of this.#entries(prefix)) {
+        if (!this.#catalogs.has(catalogOfDefinition(value))) this.#writes.delete(key)
+        await this.#flushIfFull()
+      }
     }
   }
 
@@ -131,7 +138,7 @@ export class CopyCounter {
   /** Outcomes of catalogs that are gone. */
   async #dropExpired(): Promise<void> {
     for await (const { key } of this.#entries(Buffer.of(IDEMPOTENCY_PREFIX))) {
-      if (!this.#catalogs.has(key.readUInt32BE(1))) this.#delete(key)
+      if (!this.#catalogs.has(key.readUInt32BE(1))) this.#writes.delete(key)
       await this.#flushIfFull()
     }
   }
@@ -140,10 +147,10 @@ export class CopyCounter {
   async #countStatistics(): Promise<void> {
     for await (const { key, value } of this.#entries(Buffer.of(STATS_PREFIX))) {
       if (this.#storages.has(key.readUInt32BE(1))) this.#rowsTotal += TableStats.decode(value).rows
-      else this.#delete(key)
+      else this.#writes.delete(key)
     }
     for await (const { key } of this.#entries(Buffer.of(CATALOG_STATS_PREFIX))) {
-      if (!this.#catalogs.has(key.readUInt32BE(1))) this.#delete(key)
+      if (!this.#catalogs.has(key.readUInt32BE(1))) this.#writes.delete(key)
     }
   }
 
@@ -159,7 +166,7 @@ export class CopyCounter {
         table = storage && this.#tableOf(storage)
       }
       if (storage === undefined || table === undefined) {
-        this.#delete(key)
+        this.#writes.delete(key)
       } else {
         storage.counted.count(key, value, 1)
         if (table.indexes.length > 0) this.#putEntries(table, key, value)
@@ -215,21 +222,8 @@ export class CopyCounter {
     }
   }
 
-  async *#entries(prefix: Uint8Array): AsyncGenerator<Entry> {
-    const { from, to } = prefixRange(prefix)
-    for (let next = from; ;) {
-      const page = await this.#batches.store.page(
-        { from: next, to },
-        { entriesMax: SCAN_PAGE_ROWS_MAX, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false },
-      )
-      yield* page.entries
-      if (page.exhausted) return
-      next = Buffer.concat([page.entries.at(-1)!.key, Buffer.of(0)])
-    }
-  }
-
-  #delete(...keys: readonly Buffer[]): void {
-    for (const key of keys) this.#writes.delete(key)
+  #entries(prefix: Uint8Array): AsyncGenerator<Entry> {
+    return entriesOf(this.#batches.store, prefix)
   }
 
   async #flushIfFull(): Promise<void> {
@@ -242,6 +236,32 @@ export class CopyCounter {
   async #flush(): Promise<void> {
     if (!this.#writes.isEmpty) await this.#batches.write(this.#writes)
     this.#writes = new WriteSet()
+  }
+}
+
+/** Keys of schemas and of tables begin alike. */
+function catalogOfDefinition(key: Buffer): number {
+  return key.readUInt32BE(2)
+}
+
+/** Rows of all catalogs, as they were counted. */
+export async function rowsOf(store: Store): Promise<number> {
+  let rows = 0
+  for await (const { value } of entriesOf(store, Buffer.of(CATALOG_STATS_PREFIX)))
+    rows += CatalogStats.decode(value).rows
+  return rows
+}
+
+async function* entriesOf(store: Store, prefix: Uint8Array): AsyncGenerator<Entry> {
+  const { from, to } = prefixRange(prefix)
+  for (let next = from; ;) {
+    const page = await store.page(
+      { from: next, to },
+      { entriesMax: SCAN_PAGE_ROWS_MAX, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false },
+    )
+    yield* page.entries
+    if (page.exhausted) return
+    next = Buffer.concat([page.entries.at(-1)!.key, Buffer.of(0)])
   }
 }
 

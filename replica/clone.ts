@@ -22,14 +22,14 @@ import {
 } from '../core/limits.js'
 import { LSN_ZERO, type Lsn } from '../core/position.js'
 import { ROLE_META, identityWrites, newId } from '../log/identity.js'
-import { LOG_BYTES_META, encodeLogBytes } from '../log/log-bytes.js'
-import { LOG_FLOOR_META, encodeLogFloor } from '../log/log-floor.js'
+import { LOG_BYTES_META, decodeLogBytes, encodeLogBytes } from '../log/log-bytes.js'
+import { LOG_FLOOR_META, decodeLogFloor, encodeLogFloor } from '../log/log-floor.js'
 import { COPIED_OUTCOMES_META, encodeCopiedOutcomes } from '../log/stored-outcome.js'
 import type { Engine } from '../store/engine.js'
 import { Store } from '../store/store.js'
 import type { WriteSet } from '../store/write-set.js'
 import { CloneBatches } from './clone-batches.js'
-import { CopyCounter } from './clone-count.js'
+import { CopyCounter, rowsOf } from './clone-count.js'
 import { appear, openPartial, prepareCloneDirectory, removePartial } from './clone-directory.js'
 import { takeLog } from './clone-log.js'
 import { takePages } from './clone-pages.js'
@@ -55,6 +55,14 @@ export interface CloneOptions {
   readonly freeBytes?: (path: string) => Promise<number>
 }
 
+export interface ClonedServer {
+  /** Of its last transaction. */
+  readonly lsn: Lsn
+  /** Behind which its log begins. */
+  readonly floor: Lsn
+  readonly rows: number
+}
+
 /** The source has moved on, or is another one now: what was copied is of no use any more. */
 const BEGIN_ANEW: ReadonlySet<string> = new Set(['HISTORY_LOST', 'DIVERGED', 'FOREIGN_CLUSTER', 'LOG_GAP', 'FENCED'])
 /** The same may go well when it is tried again. */
@@ -64,14 +72,14 @@ const TRY_AGAIN: ReadonlySet<string> = new Set(['UNREACHABLE', 'LIMIT', 'CLOSED'
  * @throws ReplogError ALREADY_EXISTS, LOCKED, DISK_FULL, UNREACHABLE, CORRUPT, HISTORY_LOST, …; CLOSED when it was stopped
  *   by the signal. What was copied stays, and the next call with the same source goes on with it.
  */
-export async function clone(options: CloneOptions): Promise<void> {
+export async function clone(options: CloneOptions): Promise<ClonedServer> {
   const { source, path, replace = false, prepare } = options
   const directory = await prepareCloneDirectory(path, source.name, replace)
-  for (let restarts = 0; ; restarts++) {
+  let made: ClonedServer | undefined
+  for (let restarts = 0; made === undefined; restarts++) {
     const copying = new Copying(await openPartial(directory), directory.data, options)
     try {
-      await copying.run()
-      break
+      made = await copying.run()
     } catch (error) {
       await copying.close()
       if (!isReplogError(error)) throw error
@@ -84,16 +92,17 @@ export async function clone(options: CloneOptions): Promise<void> {
   }
   await prepare?.(directory.data)
   await appear(directory)
+  return made
 }
 
 /** Fills an engine that nobody else has; for tests and simulations, in which there is no directory that could appear. */
 export async function cloneInto(
   engine: Engine,
   options: Omit<CloneOptions, 'path' | 'replace' | 'prepare'>,
-): Promise<void> {
+): Promise<ClonedServer> {
   const copying = new Copying(engine, '(memory)', { freeBytes: () => Promise.resolve(Infinity), ...options })
   try {
-    await copying.run()
+    return await copying.run()
   } finally {
     await copying.close()
   }
@@ -126,7 +135,7 @@ class Copying {
     return this.#isCounting
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<ClonedServer> {
     await this.#store.start()
     // It was whole already, and did not come to appear.
     if (this.#store.get(ROLE_META) === undefined) {
@@ -136,7 +145,9 @@ class Copying {
       await new CopyCounter(batches, this.#noteProgress).run()
       await this.#store.commit([identityOf(record)])
     }
+    const made = await madeOf(this.#store)
     await this.close()
+    return made
   }
 
   async close(): Promise<void> {
@@ -191,6 +202,16 @@ class Copying {
 
   readonly #noteProgress = (progress: CloneProgress): void => {
     this.#options.onProgress?.(progress)
+  }
+}
+
+async function madeOf(store: Store): Promise<ClonedServer> {
+  const position = store.get(LOG_BYTES_META)
+  const floor = store.get(LOG_FLOOR_META)
+  return {
+    lsn: position === undefined ? LSN_ZERO : decodeLogBytes(position).lsn,
+    floor: floor === undefined ? LSN_ZERO : decodeLogFloor(floor).position.lsn,
+    rows: await rowsOf(store),
   }
 }
 

@@ -11,6 +11,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'pair', load: async () => (await import('./pair.js')).verb },
   { name: 'primary', load: async () => (await import('./primary.js')).verb },
   { name: 'replica', load: async () => (await import('./replica.js')).verb },
+  { name: 'clone', load: async () => (await import('./clone.js')).verb },
   { name: 'status', load: async () => (await import('./status.js')).verb },
   { name: 'promote', load: async () => (await import('./promote.js')).verb },
   { name: 'follow', load: async () => (await import('./follow.js')).verb },

@@ -197,6 +197,17 @@ const METRICS: readonly Metric[] = [
       Object.entries(sessions?.rolledBack ?? {}).map(([cause, value]) => ({ labels: { cause }, value })),
     'counter',
   ),
+  gauge('replog_copies_running', 'Copies of this server that are being sent.', ({ copies }) => copies?.length ?? null),
+  counter(
+    'replog_copies_completed_total',
+    'Copies of this server that were sent to their end.',
+    ({ copied }) => copied?.completed ?? null,
+  ),
+  counter(
+    'replog_copies_sent_bytes_total',
+    'Bytes sent for copies of this server.',
+    ({ copied }) => copied?.bytesSent ?? null,
+  ),
   gauge('replog_snapshots_open', 'Snapshots that open transactions and scans hold.', (status) => status.snapshots.open),
   gauge(
     'replog_snapshot_version_bytes',

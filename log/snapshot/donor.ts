@@ -62,6 +62,13 @@ export async function openSnapshotStream(
   state: ReplicatedState,
   { name, resume, pageEntriesMax = SNAPSHOT_PAGE_ENTRIES_MAX }: SnapshotRequest,
 ): Promise<SnapshotStream> {
+  if (state.filter !== undefined) {
+    throw new ReplogError(
+      'FILTERED',
+      `this replica holds only ${state.filter.only.join(', ')}, so a copy of it would lack rows; copy a server that holds all`,
+      { details: { only: state.filter.only } },
+    )
+  }
   if (resume !== undefined) await requireResumable(state, resume)
   const start = resume?.start ?? state.durable
   const running = state.snapshots.begin(name, start.lsn)

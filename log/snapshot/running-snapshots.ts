@@ -6,14 +6,14 @@
 import { ReplogError } from '../../core/errors.js'
 import { SNAPSHOTS_RUNNING_MAX } from '../../core/limits.js'
 import type { Lsn } from '../../core/position.js'
-import { LSN_ZERO } from '../../core/position.js'
+import type { CopyStatus } from '../status.js'
 
 export interface RunningSnapshot {
   /** How the receiver calls itself. */
   readonly name: string
   readonly startedAt: Date
   /** The log from behind here on is needed when the pages are sent. */
-  startLsn: Lsn
+  readonly startLsn: Lsn
   bytesEstimate: number
   bytesSent: number
   entriesSent: number
@@ -38,8 +38,24 @@ export class RunningSnapshots {
     return [...this.#running]
   }
 
+  status(): readonly CopyStatus[] {
+    return this.list().map(({ name, startedAt, startLsn, bytesSent, bytesEstimate, entriesSent }) => ({
+      name,
+      since: startedAt.toISOString(),
+      startLsn: startLsn.toString(),
+      bytesSent,
+      bytesEstimate,
+      entriesSent,
+    }))
+  }
+
+  /** The log that they need, for who purges it. */
+  holders(): readonly { readonly name: string; readonly lsn: Lsn }[] {
+    return this.list().map(({ name, startLsn }) => ({ name: `snapshot from ${startLsn} for ${name}`, lsn: startLsn }))
+  }
+
   /** @throws ReplogError LIMIT */
-  begin(name: string, startLsn: Lsn = LSN_ZERO): RunningSnapshot {
+  begin(name: string, startLsn: Lsn): RunningSnapshot {
     if (this.#running.size >= SNAPSHOTS_RUNNING_MAX) {
       throw new ReplogError(
         'LIMIT',
