@@ -205,6 +205,12 @@ export const ERROR_CODES = {
     meaning: 'The logs of the two servers differ before the position where they should meet.',
     nextStep: 'Keep the data directory for inspection and set the replica up anew.',
   },
+  FILTERED: {
+    status: 421,
+    retryable: false,
+    meaning: 'This replica was set up to hold only some tables, and the one that was asked for is none of them.',
+    nextStep: 'Read it from the primary, or from a replica without a filter; the message names the filter.',
+  },
   REPLICATION_LOOP: {
     status: 409,
     retryable: false,

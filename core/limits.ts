@@ -128,6 +128,8 @@ export const LINK_HEARTBEAT_MS = 1000
 export const LINK_SILENCE_MS_MAX = 10_000
 /** Most servers in a chain of replicas that follow one another, the primary included. */
 export const CHAIN_SERVERS_MAX = 16
+/** Most catalogs, schemas and tables that the filter of a replica names. */
+export const REPLICA_FILTERS_MAX = 1000
 /** Longest time that a replica is kept behind its primary on purpose, in milliseconds. */
 export const REPLICA_DELAY_MS_MAX = 30 * 86_400_000
 /** Most transactions that one replica may be told to skip. */

@@ -71,7 +71,8 @@ export function parseQualifiedName(text: unknown): { schema: string; table: stri
   return { schema, table }
 }
 
-function splitName(text: string): string[] {
+/** The parts between the dots, without quotes. @throws ReplogError INVALID_ARGUMENT when quotes do not close */
+export function splitName(text: string): string[] {
   const parts: string[] = []
   let offset = 0
   for (;;) {

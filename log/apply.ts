@@ -27,6 +27,7 @@ export type TableSource = (tableId: number, version: number) => CompiledTable
 
 /**
  * @param effects empty; where one transaction follows another they are used again
+ * @param holds of which storages rows are kept; of all of them when left out
  * @throws ReplogError CORRUPT when an image is missing or does not parse; DUPLICATE_KEY when a unique index cannot be
  * made, which a message from a primary never asks for
  */
@@ -35,6 +36,7 @@ export function applyTransaction(
   tables: TableSource,
   committed: CommittedRows,
   effects = new Effects(),
+  holds?: (storageId: number) => boolean,
 ): Effects {
   /** Versions that this very message defines; nobody else knows them yet. */
   let own: Map<string, CompiledTable> | undefined
@@ -42,6 +44,7 @@ export function applyTransaction(
   for (const statement of transaction.statements) {
     if ('rows' in statement) {
       const table = find(statement.tableId, statement.tableVersion)
+      if (holds !== undefined && !holds(table.storageId)) continue
       for (const change of statement.rows) applyRowChange(statement.kind, change, table, effects, committed)
       continue
     }
@@ -56,6 +59,11 @@ export function applyTransaction(
     if (indexIds.length === 0) continue
     const table = find(after.id, after.version)
     fillIndexes(table, indexIds, rowsWith(committed.rows(after.storageId), effects.writes, table), effects.writes)
+  }
+  if (holds !== undefined && effects.autoIncrement !== undefined) {
+    for (const storageId of effects.autoIncrement.keys()) {
+      if (!holds(storageId)) effects.autoIncrement.delete(storageId)
+    }
   }
   // Where rows with equal values meet before the build has failed or passed, the later one has the entry.
   effects.building?.settle(

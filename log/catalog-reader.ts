@@ -56,11 +56,11 @@ export class CatalogReader {
    * One row by its primary key; undefined when there is none.
    * @param table "schema.table"
    * @param key a value for each primary key column
-   * @throws ReplogError NOT_FOUND (table), INVALID_VALUE (key)
+   * @throws ReplogError NOT_FOUND (table), INVALID_VALUE (key), FILTERED (on a replica that does not hold the table)
    */
   get(table: string, key: Readonly<Record<string, unknown>>): RowObject | undefined {
     return this.#reading((view) => {
-      const compiled = this.#table(view, table)
+      const compiled = this.#held(view, table)
       const rowKey = compiled.rowKey(compiled.keyRow(key))
       const bytes = view.get(rowKey, keyText(rowKey))
       return bytes === undefined ? undefined : compiled.toObject(compiled.rows.decode(bytes))
@@ -80,7 +80,7 @@ export class CatalogReader {
     const snapshot = this.#state.openSnapshot()
     try {
       const view = new SnapshotView(this.#state, snapshot)
-      const compiled = this.#table(view, table)
+      const compiled = this.#held(view, table)
       for await (const { rows } of scanPages(view, compiled, planScan(compiled, options))) {
         yield rows.map((row) => compiled.toObject(row))
       }
@@ -153,6 +153,13 @@ export class CatalogReader {
       }
       return listings.sort((left, right) => (formatTableName(asName(left)) < formatTableName(asName(right)) ? -1 : 1))
     })
+  }
+
+  /** A table whose rows are here. @throws ReplogError NOT_FOUND, FILTERED */
+  #held(view: SnapshotView, name: string): CompiledTable {
+    const table = this.#table(view, name)
+    this.#state.filter?.requireHeld(table.storageId, name)
+    return table
   }
 
   #table(view: SnapshotView, name: string): CompiledTable {

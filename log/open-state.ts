@@ -26,6 +26,7 @@ import { LOG_BYTES_META, decodeLogBytes } from './log-bytes.js'
 import { type LogFloor, readLogFloor } from './log-floor.js'
 import { ReplicatedState } from './replicated-state.js'
 import { readCopiedOutcomes } from './stored-outcome.js'
+import { TableFilter } from './table-filter.js'
 import { LogTail } from './tail.js'
 
 export interface OpenStateOptions {
@@ -58,6 +59,13 @@ export async function openState(options: OpenStateOptions): Promise<ReplicatedSt
 
 async function readState(store: Store, clock: Clock, options: OpenStateOptions): Promise<ReplicatedState> {
   const identity = await openIdentity(store, options.role, options.path)
+  const filter = TableFilter.read(store)
+  if (filter !== undefined && options.role === 'primary') {
+    throw new ReplogError(
+      'INVALID_ARGUMENT',
+      `${options.path} holds only a part of the tables (${filter.only.join(', ')}), so it cannot be a primary`,
+    )
+  }
   const floor = readLogFloor(store, identity.clusterId)
   const newest = await newestFrames(store, floor)
   const position = verifyFrames(newest, floor, identity)
@@ -69,6 +77,7 @@ async function readState(store: Store, clock: Clock, options: OpenStateOptions):
   const last = newest.frames.at(-1)
   return new ReplicatedState({
     clock,
+    filter,
     store,
     versions: recentVersions(options),
     tail: new LogTail(),

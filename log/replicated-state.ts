@@ -30,11 +30,13 @@ import { LOG_FLOOR_META, type LogFloor, encodeLogFloor, logBeginning } from './l
 import { type CopiedOutcomes, encodeStoredOutcome } from './stored-outcome.js'
 import { Statistics } from './statistics.js'
 import { RunningSnapshots } from './snapshot/running-snapshots.js'
+import type { TableFilter } from './table-filter.js'
 import { ToldWaiters } from './told-waiters.js'
 import { Verification } from './verify/verification.js'
 import type { DurableTransactions, LogTail } from './tail.js'
 
 export interface OpenedState {
+  readonly filter?: TableFilter | undefined
   readonly clock: Clock
   readonly store: Store
   readonly versions: RecentVersions
@@ -82,6 +84,8 @@ export class ReplicatedState {
   readonly tail: LogTail
   readonly dictionary = new Dictionary()
   readonly statistics: Statistics
+  /** Of a replica that holds only some tables; undefined where all are held. */
+  filter: TableFilter | undefined
   /** Copies of this server that are being sent. */
   readonly snapshots = new RunningSnapshots()
   /** What is known of the soundness of this copy. */
@@ -115,6 +119,7 @@ export class ReplicatedState {
 
   constructor(opened: OpenedState) {
     this.#clock = opened.clock
+    this.filter = opened.filter
     this.store = opened.store
     this.versions = opened.versions
     this.tail = opened.tail

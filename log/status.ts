@@ -76,6 +76,8 @@ export interface ReplicationStatus extends ReplicaStages {
   readonly paused?: ReplicationPause | null
   /** How far behind it is kept on purpose, in milliseconds. */
   readonly delayMs?: number
+  /** The only catalogs, schemas and tables that it holds rows of; null when it holds all. */
+  readonly only?: readonly string[] | null
   /** The transaction that cannot be applied here; null when there is none. */
   readonly refusedLsn?: string | null
   /** A server with such transactions has diverged by skip: its rows are not those of its log. */

@@ -29,6 +29,7 @@ import { startOf } from '../log/log-floor.js'
 import type { AppendedTransaction, Repetition, ReplicatedState } from '../log/replicated-state.js'
 import { compareMarker, divergedError, markerOf } from '../log/verify/compare-marker.js'
 import { keyText, prefixRange, rowPrefix } from '../store/keys.js'
+import type { WriteSet } from '../store/write-set.js'
 import type { ApplyGate } from './apply-gate.js'
 import { ReceivedLog, type ReceivedTransaction } from './received-log.js'
 import type { ReplicationControl } from './replication-control.js'
@@ -44,6 +45,10 @@ export class Applier {
   readonly #onFault: (error: unknown) => void
   readonly #tables: TableSource
   readonly #committed: CommittedRows
+  /** Undefined where every table is held. */
+  readonly #holds: ((storageId: number) => boolean) | undefined
+  /** What the next transaction decides about the filter; it is written with it. */
+  #filterWrites: WriteSet | undefined
   /** The same for all transactions: each is told of the failure of its group. */
   readonly #waiter: CommitWaiter
   /** What one transaction does; given away before the next one. */
@@ -72,6 +77,8 @@ export class Applier {
     this.#control = control
     this.#onFault = onFault
     this.#tables = (tableId, version) => state.dictionary.tableVersion(state.readNewest, tableId, version)
+    const { filter } = state
+    this.#holds = filter && ((storageId) => filter.holds(storageId))
     this.#committed = { read: state.readNewest, rows: () => [] }
     this.#waiter = {
       settle(error) {
@@ -183,7 +190,10 @@ export class Applier {
             this.#refused = next.position
             return
           }
-          const storageIds = storagesToRead(transaction)
+          const { filter } = this.#state
+          const decided = filter?.note(transaction.statements, this.#state.dictionary, this.#state.readNewest) === true
+          if (decided) this.#filterWrites = filter.writes()
+          const storageIds = storagesToRead(transaction).filter((id) => filter?.holds(id) !== false)
           const builds = buildsEndedBy(transaction)
           if (storageIds.length > 0 || builds.length > 0) {
             const prepared = next
@@ -218,6 +228,9 @@ export class Applier {
     this.#state.store.assertSpace()
     this.#state.append(transaction, this.#waiter)
     this.#refused = undefined
+    // In the batch of the transaction: nothing has been flushed since.
+    if (this.#filterWrites !== undefined) this.#state.appendLocal(this.#filterWrites).catch(this.#onFault)
+    this.#filterWrites = undefined
   }
 
   /**
@@ -255,7 +268,10 @@ export class Applier {
   /** Whether the tables here hold what those of the primary held at this place of the log; if not, it is told. (G8) */
   #verify({ lsn, commitTimestampUs: commitUs }: Transaction, { counts }: VerifyMarker): boolean {
     const state = this.#state
-    const differences = compareMarker(state, counts)
+    const differences = compareMarker(
+      state,
+      this.#holds === undefined ? counts : counts.filter(({ storageId }) => this.#holds!(storageId)),
+    )
     if (differences.length === 0) {
       state.verification.marker = { lsn, commitUs, tables: counts.length }
       return true
@@ -294,7 +310,7 @@ export class Applier {
     const { catalogId, commitTimestampUs } = transaction
     const effects = this.#effects
     effects.clear()
-    applyTransaction(transaction, this.#tables, committed, effects)
+    applyTransaction(transaction, this.#tables, committed, effects, this.#holds)
     const repetition = repetitionOf(transaction)
     this.#append({ position, catalogId, commitTimestampUs, frames, effects, repetition })
   }

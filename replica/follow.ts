@@ -157,6 +157,7 @@ export class LogFollower {
       state: this.#follow,
       paused: this.#control.pause ?? null,
       delayMs: this.#options.delayMs ?? 0,
+      only: this.#state.filter?.only ?? null,
       refusedLsn: this.#applier.refused?.lsn.toString() ?? null,
       skipped: this.#control.skips,
       primaryLsn: (primaryLsn > received.lsn ? primaryLsn : received.lsn).toString(),

@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../core/clock.js'
 import { ReplogError } from '../core/errors.js'
 import { REPLICA_DELAY_MS_MAX } from '../core/limits.js'
-import { type Epoch, type Position, asEpoch } from '../core/position.js'
+import { type Epoch, LSN_ZERO, type Position, asEpoch } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
@@ -19,6 +19,7 @@ import type { LogRetentionOptions, PurgeLogInput } from '../log/purge/purge-poli
 import { promotionWrites } from '../log/promotion.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
+import { TableFilter } from '../log/table-filter.js'
 import { TableNames } from '../log/table-names.js'
 import type { Engine } from '../store/engine.js'
 import { LogFollower, linkUrl } from './follow.js'
@@ -36,6 +37,11 @@ export interface ReplicaOptions {
    * primary's clock. Whole milliseconds.
    */
   readonly delayMs?: number
+  /**
+   * Holds only rows of these: `catalog`, `catalog.schema` or `catalog.schema.table`. Said when the directory is new; later
+   * it may be left out. The log and the dictionary are whole in any case.
+   */
+  readonly only?: readonly string[] | undefined
   readonly clock?: Clock
   /** An engine to use instead of LevelDB at `path`; for tests and simulations. */
   readonly engine?: Engine
@@ -90,6 +96,7 @@ export class Replica {
     requireDelay(options.delayMs)
     const state = await openState({ ...options, role: 'replica' })
     try {
+      await setFilter(state, options.only)
       return new Replica(state, options)
     } catch (error) {
       await state.close()
@@ -223,6 +230,12 @@ export class Replica {
   async #becomePrimary(): Promise<Epoch> {
     const { state } = this
     const { pause } = this.#control
+    if (state.filter !== undefined) {
+      throw new ReplogError(
+        'PROMOTION_REFUSED',
+        `this replica holds only ${state.filter.only.join(', ')}; promote one that holds everything`,
+      )
+    }
     if (pause !== undefined) {
       throw new ReplogError(
         'PROMOTION_REFUSED',
@@ -277,4 +290,19 @@ export class Replica {
 function requireDelay(delayMs = 0): void {
   if (Number.isSafeInteger(delayMs) && delayMs >= 0 && delayMs <= REPLICA_DELAY_MS_MAX) return
   throw new ReplogError('INVALID_ARGUMENT', `\`delayMs\` is a whole number from 0 to ${REPLICA_DELAY_MS_MAX}`)
+}
+
+/** What a replica holds is said once, when it has nothing yet. @throws ReplogError INVALID_ARGUMENT */
+async function setFilter(state: ReplicatedState, only: readonly string[] = []): Promise<void> {
+  if (only.length === 0 || state.filter?.equals(only) === true) return
+  const filter = TableFilter.of(only)
+  if (state.filter !== undefined || state.head.lsn !== LSN_ZERO) {
+    const held = state.filter === undefined ? 'every table' : `only ${state.filter.only.join(', ')}`
+    throw new ReplogError(
+      'INVALID_ARGUMENT',
+      `this replica holds ${held}, and that cannot be changed to ${filter.only.join(', ')}; set a new one up in another directory`,
+    )
+  }
+  await state.appendLocal(filter.writes())
+  state.filter = filter
 }

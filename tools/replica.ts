@@ -6,7 +6,7 @@ import { Replica } from '../replica/replica.js'
 import { registerReplicationRoutes } from '../replica/replication-routes.js'
 import { ServedReplica } from '../replica/served-replica.js'
 import { type Promoted, registerRoleRoutes } from '../replica/role-routes.js'
-import { within } from './flags.js'
+import { listFlag, within } from './flags.js'
 import { takeOver, tellOldPrimary } from './failover/take-over.js'
 import { addPrimaryFlags } from './primary-flags.js'
 import { type PrimaryFlags, servePrimary } from './serve-primary.js'
@@ -19,6 +19,7 @@ const delaySeconds = within(0, REPLICA_DELAY_MS_MAX / 1000)
 interface ReplicaFlags extends PrimaryFlags {
   readonly from: string
   readonly delay: number
+  readonly only?: readonly string[]
 }
 
 export const verb: Verb<ReplicaFlags> = {
@@ -31,6 +32,11 @@ export const verb: Verb<ReplicaFlags> = {
       .option('--host <address>', 'address to listen on', '127.0.0.1')
       .option('--port <port>', 'port to listen on; 0 chooses any', parsePort, 7401)
       .option('--name <name>', 'how the primary lists this replica', `${hostname()}-replica`)
+      .option(
+        '--only <name>',
+        'hold rows of this catalog, catalog.schema or catalog.schema.table only; may be repeated',
+        listFlag,
+      )
       .option('--delay <seconds>', 'apply each transaction only so long after its commit', delaySeconds, 0)
       .option('--json', 'print events as JSON lines', false)
     addPrimaryFlags(command)
@@ -45,6 +51,7 @@ export const verb: Verb<ReplicaFlags> = {
       from: options.from,
       name: options.name,
       delayMs: options.delay * 1000,
+      only: options.only,
       logRetention: retentionOf(options),
       onError,
       onStateChange(state, error) {

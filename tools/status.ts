@@ -99,9 +99,10 @@ export function statusText(status: ServerStatus): string {
 }
 
 /** What operators have told a replica, where they have. */
-function ordersText({ chain = [], paused, delayMs = 0, refusedLsn, skipped = [] }: ReplicationStatus): string[] {
+function ordersText({ chain = [], paused, delayMs = 0, only, refusedLsn, skipped = [] }: ReplicationStatus): string[] {
   const lines: string[] = []
   if (chain.length > 1) lines.push(`the primary is ${chain.length} hops away; lag is measured against it`)
+  if (only != null) lines.push(`holds only ${only.join(', ')}; its log is whole`)
   if (paused != null) lines.push(`paused by ${paused.by} since ${paused.since}: ${paused.reason}`)
   if (delayMs > 0) lines.push(`kept ${formatSeconds(delayMs / 1000)} behind on purpose`)
   if (refusedLsn != null) lines.push(`LSN ${refusedLsn} cannot be applied here`)
