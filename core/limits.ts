@@ -268,8 +268,8 @@ export const LOG_PURGE_COMPACT_BYTES = 64 * MIB
 export const LOG_PURGE_CHECK_MS = 5000
 /** A log above its hard cap is purged down to this share of it, so that not every commit purges. */
 export const LOG_CAP_SHARE = 0.95
-/** The least hard cap of a log: more than the largest transaction. */
-export const LOG_BYTES_MAX_MIN = 256 * MIB
+/** The least hard cap of a log. */
+export const LOG_BYTES_MAX_MIN = 1 * MIB
 /** How long a replica that left holds the log back when nobody says, in milliseconds. */
 export const FOLLOWER_HOLD_MS_DEFAULT = 24 * 3_600_000
 /** How long a copy that was interrupted or has just ended holds the log back, in milliseconds. */
