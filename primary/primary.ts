@@ -5,8 +5,7 @@
  */
 import { ReplogError } from '../core/errors.js'
 import { type Clock, every, systemClock } from '../core/clock.js'
-import { ACK_REPLICAS_MAX } from '../core/limits.js'
-import { VERIFY_INTERVAL_MS_DEFAULT } from '../core/limits.js'
+import { ACK_REPLICAS_MAX, SCRUB_RATE_DEFAULT, VERIFY_INTERVAL_MS_DEFAULT } from '../core/limits.js'
 import { requireOptions } from '../core/options.js'
 import { EPOCH_FIRST, type Epoch, LSN_ZERO, type Position } from '../core/position.js'
 import {
@@ -25,6 +24,7 @@ import type { LogRetentionOptions, PurgeLogInput } from '../log/purge/purge-poli
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { promotedWrites, readPromotion } from '../log/promotion.js'
 import { TableNames } from '../log/table-names.js'
+import { Scrub } from '../log/verify/scrub.js'
 import type { Engine } from '../store/engine.js'
 import { AckGate, type AckInput } from './ack-gate.js'
 import { Catalog } from './catalog.js'
@@ -53,6 +53,8 @@ export interface PrimaryOptions {
   readonly ack?: AckInput
   /** How often a verify marker is written when tables changed, in milliseconds; 0: never. A minute when left out. */
   readonly verifyIntervalMs?: number | undefined
+  /** Bytes per second that the scrub reads in the background; 0: none runs by itself. 1 MiB when left out. */
+  readonly scrubBytesPerSecond?: number | undefined
   /** How much of the log is kept; all of it when left out. */
   readonly logRetention?: LogRetentionOptions | undefined
   /** Transactions that write are refused (NO_REPLICAS) while fewer replicas are connected; 0 when left out. */
@@ -84,6 +86,7 @@ export class Primary {
   readonly gate: WriteGate
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
   readonly markers: VerifyMarkers
+  readonly #scrub: Scrub
   readonly #clock: Clock
   /** Purges the log, and knows who needs it. */
   readonly purger: LogPurger
@@ -107,6 +110,8 @@ export class Primary {
     this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas, this.gate)
     const { verifyIntervalMs: intervalMs = VERIFY_INTERVAL_MS_DEFAULT, onError = () => undefined } = options
     this.markers = new VerifyMarkers(state, this.lane, this.#clock, { intervalMs, onError })
+    const { scrubBytesPerSecond: bytesPerSecond = SCRUB_RATE_DEFAULT } = options
+    this.#scrub = new Scrub(state, this.#clock, { bytesPerSecond, onFlaw: onError, onError })
     const leader = indexBuildLeader(state, this.lane, this.#clock)
     this.purger = new LogPurger(state, this.#clock, options.logRetention, onError)
     this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
@@ -270,6 +275,7 @@ export class Primary {
   async #close(): Promise<void> {
     this.#cancelSweep()
     this.markers.stop()
+    await this.#scrub.stop()
     const reason = new ReplogError('CLOSED', 'the server is shutting down; the transaction was rolled back')
     for (const transaction of [...this.#open]) transaction.expire(reason)
     this.lane.close()

@@ -5,7 +5,7 @@
  */
 import { type Clock, systemClock } from '../core/clock.js'
 import { ReplogError } from '../core/errors.js'
-import { REPLICA_DELAY_MS_MAX } from '../core/limits.js'
+import { REPLICA_DELAY_MS_MAX, SCRUB_RATE_DEFAULT } from '../core/limits.js'
 import { type Epoch, LSN_ZERO, type Position, asEpoch } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
@@ -21,6 +21,7 @@ import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
 import { TableFilter } from '../log/table-filter.js'
 import { TableNames } from '../log/table-names.js'
+import { Scrub } from '../log/verify/scrub.js'
 import type { Engine } from '../store/engine.js'
 import { LogFollower, linkUrl } from './follow.js'
 import { type ControlNote, ReplicationControl } from './replication-control.js'
@@ -42,6 +43,8 @@ export interface ReplicaOptions {
    * it may be left out. The log and the dictionary are whole in any case.
    */
   readonly only?: readonly string[] | undefined
+  /** Bytes per second that the scrub reads in the background; 0: none runs by itself. 1 MiB when left out. */
+  readonly scrubBytesPerSecond?: number | undefined
   readonly clock?: Clock
   /** An engine to use instead of LevelDB at `path`; for tests and simulations. */
   readonly engine?: Engine
@@ -69,6 +72,7 @@ export class Replica {
   /** Purges the log of this server, and knows who needs it. */
   readonly purger: LogPurger
   readonly #jobs: BackgroundJobs
+  readonly #scrub: Scrub
   #becoming: Promise<Epoch> | undefined
   #closing: Promise<void> | undefined
 
@@ -84,6 +88,8 @@ export class Replica {
     const { clock = systemClock, logRetention, onError = () => undefined } = options
     this.purger = new LogPurger(state, clock, logRetention, onError)
     this.purger.start()
+    const { scrubBytesPerSecond: bytesPerSecond = SCRUB_RATE_DEFAULT } = options
+    this.#scrub = new Scrub(state, clock, { bytesPerSecond, onFlaw: onError, onError })
     this.#follower = this.#following()
   }
 
@@ -280,6 +286,7 @@ export class Replica {
 
   async #close(): Promise<void> {
     this.#follower.close()
+    await this.#scrub.stop()
     await this.purger.stop()
     await this.#jobs.stop()
     await this.state.close()

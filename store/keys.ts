@@ -152,6 +152,11 @@ export function schemaPrefix(catalogId: number): Buffer {
   return prefix
 }
 
+/** The keys of all schemas of all catalogs. */
+export function schemaKindPrefix(): Buffer {
+  return Buffer.of(DICTIONARY_PREFIX, SCHEMA)
+}
+
 /** The keys of all tables of a schema. */
 export function tablePrefix(catalogId: number, schemaId: number): Buffer {
   const prefix = Buffer.allocUnsafe(10)

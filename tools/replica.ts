@@ -51,6 +51,7 @@ export const verb: Verb<ReplicaFlags> = {
       from: options.from,
       name: options.name,
       delayMs: options.delay * 1000,
+      scrubBytesPerSecond: options.scrubRate,
       only: options.only,
       logRetention: retentionOf(options),
       onError,

@@ -12,6 +12,8 @@ export interface PrimaryFlags extends ListenOptions, LimitFlags, AckFlags, Reten
   readonly data: string
   readonly name: string
   readonly minReplicas: number
+  readonly verifyInterval: number
+  readonly scrubRate: number
 }
 
 export interface PrimaryProcess {
@@ -34,6 +36,8 @@ export async function servePrimary({ options, terminal, signal, onOpen }: Primar
     ack: ackOf(options),
     logRetention: retentionOf(options),
     minReplicas: options.minReplicas,
+    verifyIntervalMs: options.verifyInterval * 1000,
+    scrubBytesPerSecond: options.scrubRate,
   })
   onOpen?.(primary)
   const node = new ServedPrimary(primary, { name: options.name, onError })

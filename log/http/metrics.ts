@@ -295,6 +295,30 @@ const METRICS: readonly Metric[] = [
         { labels: { replica: serverId, quantile: '1' }, value: delayMs.max / 1000 },
       ]),
   ),
+  gauge(
+    'replog_verify_marker_lsn',
+    'LSN of the newest verify marker: written on a primary, compared and equal on a replica.',
+    ({ verification }) => (verification?.marker == null ? null : Number(verification.marker.lsn)),
+  ),
+  gauge('replog_scrub_running', '1 while a pass of the scrub reads the store.', ({ verification }) =>
+    verification?.scrub == null ? null : Number(verification.scrub.running),
+  ),
+  counter(
+    'replog_scrub_flaws_total',
+    'Damaged places that passes of the scrub found since the start.',
+    ({ verification }) => verification?.scrub?.flawsFound ?? null,
+  ),
+  gauge(
+    'replog_scrub_last_pass_timestamp_seconds',
+    'When the newest complete pass of the scrub ended, in seconds since 1970.',
+    ({ verification }) =>
+      verification?.scrub?.last == null ? null : Date.parse(verification.scrub.last.finishedAt) / 1000,
+  ),
+  gauge(
+    'replog_scrub_last_pass_bytes',
+    'Bytes that the newest complete pass of the scrub read.',
+    ({ verification }) => verification?.scrub?.last?.bytes ?? null,
+  ),
   gauge('replog_replication_streaming', '1 while this replica follows its primary.', ({ replication }) =>
     replication === undefined ? null : Number(replication.state === 'streaming'),
   ),

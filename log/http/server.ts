@@ -36,6 +36,7 @@ import { addSharedSchemas } from './schemas.js'
 import { registerSnapshotRoutes } from './snapshot.js'
 import { registerTableRoutes } from './tables.js'
 import { VALIDATOR_OPTIONS, validationError } from './validation.js'
+import { registerVerifyRoutes } from './verify.js'
 
 export interface HttpServerOptions {
   /** Longest request body. */
@@ -116,6 +117,7 @@ export function createHttpServer(node: ServedNode, options: HttpServerOptions = 
     registerLogPurgeRoute(scope, context)
     registerSnapshotRoutes(scope, context)
     registerLogPositions(scope, context)
+    registerVerifyRoutes(scope, context)
     registerOperationsRoutes(scope, context, options.page)
     done()
   })

@@ -1,6 +1,6 @@
 /** What a server knows of its own soundness since it started: the newest marker, and what a scrub found. In memory only. */
 import type { Lsn } from '../../core/position.js'
-import type { ScrubStatus } from './scrub-status.js'
+import type { PassReport, ScrubStatus } from './scrub-status.js'
 
 /** A marker that this server wrote, or that it compared with its own counts and found equal. */
 export interface MarkerPoint {
@@ -17,10 +17,16 @@ export interface VerificationStatus {
   readonly scrub: ScrubStatus | null
 }
 
+export interface Scrubber {
+  status(): ScrubStatus
+  /** @throws ReplogError CLOSED */
+  run(bytesPerSecond?: number): Promise<PassReport>
+}
+
 export class Verification {
   marker: MarkerPoint | undefined
-  /** Set by the scrub of this server, while it has one. */
-  scrub: (() => ScrubStatus) | undefined
+  /** That of this server, while it has one. */
+  scrub: Scrubber | undefined
 
   status(): VerificationStatus {
     const { marker } = this
@@ -33,7 +39,7 @@ export class Verification {
               at: new Date(Number(marker.commitUs / 1000n)).toISOString(),
               tables: marker.tables,
             },
-      scrub: this.scrub?.() ?? null,
+      scrub: this.scrub?.status() ?? null,
     }
   }
 }
