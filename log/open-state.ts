@@ -24,6 +24,7 @@ import { IDS_META, IdCounters } from './id-counters.js'
 import { type Role, type ServerIdentity, openIdentity } from './identity.js'
 import { LOG_BYTES_META, decodeLogBytes } from './log-bytes.js'
 import { type LogFloor, readLogFloor } from './log-floor.js'
+import { assertNoRejoin } from './rejoin-note.js'
 import { ReplicatedState } from './replicated-state.js'
 import { readCopiedOutcomes } from './stored-outcome.js'
 import { TableFilter } from './table-filter.js'
@@ -59,6 +60,7 @@ export async function openState(options: OpenStateOptions): Promise<ReplicatedSt
 
 async function readState(store: Store, clock: Clock, options: OpenStateOptions): Promise<ReplicatedState> {
   const identity = await openIdentity(store, options.role, options.path)
+  assertNoRejoin(store, options.path)
   const filter = TableFilter.read(store)
   if (filter !== undefined && options.role === 'primary') {
     throw new ReplogError(
