@@ -38,7 +38,7 @@ interface Operation {
   readonly value: Buffer | undefined
 }
 
-type Image = ReadonlyMap<string, Operation>
+export type Image = ReadonlyMap<string, Operation>
 
 export class MemoryEngine implements Engine {
   readonly #hooks: MemoryEngineHooks
@@ -116,6 +116,11 @@ export class MemoryEngine implements Engine {
     if (this.#status === 'open') this.#status = 'closed'
     // The writer hears of a failure; closing only waits for it.
     await this.#writing?.catch(() => undefined)
+  }
+
+  /** What a crash now would leave. */
+  get durable(): Image {
+    return this.#durable
   }
 
   /** Ends this engine as a power cut would, and gives the one that a restart finds. */

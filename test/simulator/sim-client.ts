@@ -30,6 +30,7 @@ const AGAIN: readonly ErrorCode[] = [
   'SNAPSHOT_TOO_OLD',
   'CLOSED',
   'STORE_FAILED',
+  'FENCED',
   'LIMIT',
 ]
 

@@ -2,7 +2,10 @@
  * The disk of a simulated machine, which outlives its processes: writes and reads take time, a crash drops what was not
  * synced, and a write may fail with or without having reached the medium, which the writer cannot tell apart.
  */
-import type { MemoryEngine } from '../../store/memory-engine.js'
+import { ROLE_META, type Role, identityWrites } from '../../log/identity.js'
+import { MemoryEngine } from '../../store/memory-engine.js'
+import { unseal } from '../../store/seal.js'
+import { Store } from '../../store/store.js'
 import type { Random } from '../isolation/random.js'
 import type { SimProcess } from './sim-process.js'
 import type { Trace } from './trace.js'
@@ -21,13 +24,26 @@ export class SimDisk {
   readonly #name: string
   readonly #random: Random
   readonly #trace: Trace
-  #engine: MemoryEngine
+  #engine = new MemoryEngine()
 
-  constructor(name: string, engine: MemoryEngine, random: Random, trace: Trace) {
+  constructor(name: string, random: Random, trace: Trace) {
     this.#name = name
-    this.#engine = engine
     this.#random = random
     this.#trace = trace
+  }
+
+  /** Makes it that of a new server: its ids are chosen here, and not by chance. */
+  async found(role: Role, serverId: string, process: SimProcess): Promise<void> {
+    this.#engine = new MemoryEngine()
+    const store = new Store({ engine: this.#engine, clock: process, path: this.#name })
+    const clusterId = role === 'primary' ? Buffer.alloc(16, 1) : undefined
+    await store.commit([identityWrites({ serverId: Buffer.alloc(16, serverId), clusterId }, role)])
+  }
+
+  /** What the server on it is, as it says itself. */
+  get role(): Role {
+    const value = this.image().get(ROLE_META)!
+    return unseal(ROLE_META, value).toString() as Role
   }
 
   /** What a process finds that starts now; the one before it has lost the disk. */
@@ -53,7 +69,7 @@ export class SimDisk {
 
   /** What is durable, for whoever looks at it when nothing runs. */
   image(): MemoryEngine {
-    return this.#engine.crash()
+    return new MemoryEngine({}, this.#engine.durable)
   }
 
   /** Whoever is interrupted never goes on. */

@@ -56,6 +56,8 @@ export class SimHost implements LinkRoutes {
 
 interface LinkConditions {
   isBlocked: boolean
+  /** Blocked by the operator, who alone joins it again. */
+  isSevered: boolean
   latencyMs: number
   bytesPerMs: number
 }
@@ -98,12 +100,22 @@ export class SimNetwork {
     Object.assign(this.#conditions(one, other), { latencyMs, bytesPerMs })
   }
 
+  /** Nothing passes until the two are joined, whatever is healed. */
+  sever(one: string, other: string): void {
+    this.#conditions(one, other).isSevered = true
+  }
+
+  join(one: string, other: string): void {
+    this.#conditions(one, other).isSevered = false
+    this.#release()
+  }
+
   /** Makes every link as good as new. */
   heal(): void {
     for (const conditions of this.#links.values()) {
       Object.assign(conditions, { isBlocked: false, latencyMs: LATENCY_MS, bytesPerMs: BYTES_PER_MS })
     }
-    for (const connection of this.#connections) connection.unblock()
+    this.#release()
   }
 
   /** Breaks all connections between two machines; an end may be left that does not know. */
@@ -144,7 +156,7 @@ export class SimNetwork {
     this.#connections.push(connection)
     const attempt = (): void => {
       if (connection.client.readyState !== 0 || connection.client.process.isDead) return
-      if (this.#conditions(from.name, hostname).isBlocked || !target.hasPower) {
+      if (this.#isClosed(from.name, hostname) || !target.hasPower) {
         this.#timeline.at(SYN_AGAIN_MS, attempt)
         return
       }
@@ -199,14 +211,14 @@ export class SimNetwork {
         this.#calls = this.#calls.filter((call) => call.lose !== lose)
         if (process.isDead) return
         this.#timeline.at(this.#latency(from.name, to.name), () => {
-          if (this.#conditions(from.name, to.name).isBlocked) return
+          if (this.#isClosed(from.name, to.name)) return
           caller.after(0, () => {
             settle(how)
           })
         })
       }
       this.#timeline.at(this.#latency(from.name, to.name), () => {
-        if (this.#conditions(from.name, to.name).isBlocked || !to.hasPower) return
+        if (this.#isClosed(from.name, to.name) || !to.hasPower) return
         const { process } = to
         if (process === undefined || process.isDead) {
           caller.after(0, () => {
@@ -235,11 +247,20 @@ export class SimNetwork {
     })
   }
 
+  /** What was held on links that are open again arrives. */
+  #release(): void {
+    for (const connection of this.#connections) connection.unblock()
+  }
+
+  #isClosed(one: string, other: string): boolean {
+    return isClosed(this.#conditions(one, other))
+  }
+
   #conditions(one: string, other: string): LinkConditions {
     const name = one < other ? `${one} ${other}` : `${other} ${one}`
     let conditions = this.#links.get(name)
     if (conditions === undefined) {
-      conditions = { isBlocked: false, latencyMs: LATENCY_MS, bytesPerMs: BYTES_PER_MS }
+      conditions = { isBlocked: false, isSevered: false, latencyMs: LATENCY_MS, bytesPerMs: BYTES_PER_MS }
       this.#links.set(name, conditions)
     }
     return conditions
@@ -277,7 +298,7 @@ class Direction implements Wire {
     this.timeline.at(atMs - now, () => {
       this.#onTheWay.splice(this.#onTheWay.indexOf(sent), 1)
       if (sent.message === undefined) return
-      if (this.#held.length > 0 || this.conditions().isBlocked) this.#held.push(sent.message)
+      if (this.#held.length > 0 || isClosed(this.conditions())) this.#held.push(sent.message)
       else this.#arrived(sent.message)
     })
   }
@@ -297,6 +318,7 @@ class Direction implements Wire {
   }
 
   unblock(): void {
+    if (isClosed(this.conditions())) return
     const held = this.#held
     this.#held = []
     for (const message of held) this.#arrived(message)
@@ -407,6 +429,10 @@ class Connection {
     if (message.kind === 'data') sender?.taken(message.data.length, message.taken)
     receiver.arrive(message)
   }
+}
+
+function isClosed({ isBlocked, isSevered }: LinkConditions): boolean {
+  return isBlocked || isSevered
 }
 
 function describe(message: WireMessage): string {

@@ -27,12 +27,13 @@ interface Look {
   readonly position: Position
   readonly hot: bigint
   readonly sum: bigint
+  readonly isPrimary: boolean
 }
 
 export class SimReader {
   readonly #context: SimReaderContext
   readonly #host: SimHost
-  /** The newest position that each server showed. */
+  /** The newest position that each server showed, by its name and history. */
   readonly #newest = new Map<string, bigint>()
   #isStopped = false
 
@@ -58,6 +59,7 @@ export class SimReader {
       await this.#host.process!.pauseFor(random.below(READ_EVERY_MS))
       if (this.#isStopped) return
       const server = random.pick(servers)
+      const name = `${server.name} ${server.histories}`
       let look: Look | undefined
       try {
         look = await network.call(this.#host, server.host, CALL_MS_MAX, () => lookAt(server))
@@ -68,13 +70,13 @@ export class SimReader {
         throw error
       }
       if (look === undefined) continue
-      const { position, hot, sum } = look
-      ledger.see({ server: server.name, position: formatPosition(position), hot })
+      const { position, hot, sum, isPrimary } = look
+      ledger.see({ server: server.name, isPrimary, position: formatPosition(position), hot })
       if (sum !== BigInt(ACCOUNTS * ACCOUNT_START)) fault(`a reader of ${server.name} summed the accounts up to ${sum}`)
-      if (position.lsn < (this.#newest.get(server.name) ?? 0n)) {
-        fault(`${server.name} showed LSN ${this.#newest.get(server.name)} and later ${position.lsn}`)
+      if (position.lsn < (this.#newest.get(name) ?? 0n)) {
+        fault(`${server.name} showed LSN ${this.#newest.get(name)} and later ${position.lsn}`)
       }
-      this.#newest.set(server.name, position.lsn)
+      this.#newest.set(name, position.lsn)
     }
   }
 }
@@ -82,6 +84,7 @@ export class SimReader {
 /** Undefined while the server is starting, or has no tables yet. */
 async function lookAt(server: SimServer): Promise<Look | undefined> {
   const db = server.node?.catalog()
+  const isPrimary = server.primary !== undefined
   // Transactions 1 to 3 make the tables.
   if (db === undefined || db.position.lsn < 3n) return undefined
   // In one turn, and so of one LSN.
@@ -89,5 +92,5 @@ async function lookAt(server: SimServer): Promise<Look | undefined> {
   const hot = db.get('hot', { id: 1 })?.['n'] as bigint
   let sum = 0n
   for await (const { balance } of db.scan('accounts')) sum += balance as bigint
-  return { position, hot, sum }
+  return { position, hot, sum, isPrimary }
 }

@@ -15,8 +15,6 @@ import type { SimHost, SimNetwork } from './sim-network.js'
 import type { SimProcess } from './sim-process.js'
 import type { Trace } from './trace.js'
 
-export type Role = 'primary' | 'replica'
-
 const RESTART_MS = 200
 const SKEW_MS_MAX = 120_000
 /** Rows from which on an index is made by a job. */
@@ -34,22 +32,22 @@ export interface SimServerContext {
 export class SimServer {
   readonly host: SimHost
   readonly disk: SimDisk
-  role: Role
-  /** The server that this one follows. */
-  from: string
+  /** The server that this one follows when it is a replica. */
+  #from: string
+  /** While the operator works on it, nothing starts it. */
+  isHeldDown = false
+  /** How often it has been given another history. */
+  histories = 0
   readonly #context: SimServerContext
   #primary: Primary | undefined
   #replica: Replica | undefined
   #link: LinkServer | undefined
-  /** The process that was told to stop. */
-  #stopping: SimProcess | undefined
 
-  constructor(context: SimServerContext, host: SimHost, disk: SimDisk, role: Role, from: string) {
+  constructor(context: SimServerContext, host: SimHost, disk: SimDisk, from: string) {
     this.#context = context
     this.host = host
     this.disk = disk
-    this.role = role
-    this.from = from
+    this.#from = from
   }
 
   get name(): string {
@@ -77,9 +75,15 @@ export class SimServer {
     return this.node?.state
   }
 
+  /** Whom it follows, from now on and after every start. */
+  follow(from: string): void {
+    this.#from = from
+    if (this.replica?.state.closed === false) this.replica.follow(`http://${from}`)
+  }
+
   /** Starts a process; it serves when it has opened its store. */
   start(): void {
-    if (this.isUp) return
+    if (this.isUp || this.isHeldDown) return
     const { network, random, trace } = this.#context
     const { host } = this
     host.hasPower = true
@@ -87,7 +91,7 @@ export class SimServer {
     host.run(process)
     this.#primary = undefined
     this.#replica = undefined
-    trace.note(`${this.name} starts as ${this.role}`)
+    trace.note(`${this.name} starts as ${this.disk.role}`)
     this.#open(process).catch((error: unknown) => {
       if (process.isDead) return
       if (isOfAnEnd(error)) this.#restartSoon(process)
@@ -109,7 +113,6 @@ export class SimServer {
     const { node } = this
     if (process === undefined || node === undefined || process.isPaused) return
     this.#context.trace.note(`${this.name} is told to stop`)
-    this.#stopping = process
     this.#link?.close()
     if (node instanceof Primary) node.acknowledgements.close()
     node.close().then(
@@ -135,7 +138,8 @@ export class SimServer {
   }
 
   async #open(process: SimProcess): Promise<void> {
-    const { name, from, host, disk } = this
+    const { name, host, disk } = this
+    const { role } = disk
     const { network, trace, random } = this.#context
     const options = {
       path: `/${name}`,
@@ -145,14 +149,24 @@ export class SimServer {
         if (!process.isDead && !isOfAnEnd(error)) this.#context.fault(`${name}: ${messageOf(error)}`)
       },
     }
-    if (this.role === 'primary') {
+    if (role === 'primary') {
       const limits = { server: { indexBuildRows: INDEX_BUILD_ROWS } }
       const primary = await Primary.open({ ...options, limits })
       const { acknowledgements } = primary
-      this.#link = new LinkServer(primary.state, process, host, { name, onError: options.onError, acknowledgements })
+      this.#link = new LinkServer(primary.state, process, host, {
+        name,
+        onError: options.onError,
+        acknowledgements,
+        onHigherEpoch: (epoch) => {
+          primary.fence.raise({ epoch }).catch(options.onError)
+        },
+      })
+      const { purger } = primary
+      purger.retention.add(() => this.#link!.holders(), purger.followerHoldMs)
       this.#primary = primary
       this.#watch(primary.state, process)
     } else {
+      const from = this.#from
       const replica = await Replica.open({
         ...options,
         name,
@@ -162,12 +176,21 @@ export class SimServer {
         onStateChange: (state, error) => {
           if (process.isDead) return
           trace.note(`${name} is ${state}${error === undefined ? '' : `: ${error.code} ${error.message}`}`)
-          if (state !== 'stopped' || error === undefined || this.#stopping === process) return
+          // One that leaves whom it follows says what was the matter with the link.
+          if (state !== 'stopped' || error === undefined || error.code === 'UNREACHABLE') return
           if (isOfAnEnd(error)) this.#restartSoon(process)
           else this.#context.fault(`${name} stopped following: ${error.code} ${error.message}`)
         },
       })
+      this.#link = new LinkServer(replica.state, process, host, {
+        name,
+        onError: options.onError,
+        upstream: () => replica.news(),
+      })
+      const { purger } = replica
+      purger.retention.add(() => this.#link!.holders(), purger.followerHoldMs)
       this.#replica = replica
+      if (this.#from !== from) replica.follow(`http://${this.#from}`)
       this.#watch(replica.state, process)
     }
     trace.note(`${name} serves from LSN ${this.state?.durable.lsn}`)

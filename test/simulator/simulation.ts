@@ -9,18 +9,16 @@
 import { messageOf } from '../../core/errors.js'
 import { formatPosition } from '../../core/position.js'
 import { CatalogReader } from '../../log/catalog-reader.js'
-import { identityWrites } from '../../log/identity.js'
 import { openState } from '../../log/open-state.js'
 import { TableNames } from '../../log/table-names.js'
 import { catalogIdentifier } from '../../ddl/identifiers.js'
-import { MemoryEngine } from '../../store/memory-engine.js'
-import { Store } from '../../store/store.js'
 import { type StoreReport, checkStore, prefixProblems } from '../crash/check-store.js'
 import { factProblems } from '../crash/workload.js'
 import { Random } from '../isolation/random.js'
 import { Faults } from './faults.js'
 import { Ledger, LogRecord } from './ledger.js'
 import { OperationSource, setUp } from './operations.js'
+import { type Cluster, Operator } from './operator.js'
 import { SimClient } from './sim-client.js'
 import { SimDisk } from './sim-disk.js'
 import { SimNetwork } from './sim-network.js'
@@ -44,6 +42,8 @@ export interface SimulationResult {
 }
 
 const SERVERS = ['primary', 'one', 'two'] as const
+/** How many calls go to a primary that was replaced, while there is one. */
+const STALE_SHARE = 0.2
 const CLIENTS = 5
 const OPERATIONS_EACH = 40
 const TROUBLE_MS_MAX = 25_000
@@ -59,6 +59,7 @@ export class Simulation {
   readonly #ledger = new Ledger()
   readonly #problems: string[] = []
   readonly #servers: SimServer[] = []
+  #cluster: Cluster | undefined
 
   /** @param print gets each line of the trace */
   constructor(seed: number, print?: (line: string) => void) {
@@ -69,7 +70,8 @@ export class Simulation {
   }
 
   async run(): Promise<SimulationResult> {
-    const fault = (text: string): void => {
+    const fault = (what: unknown): void => {
+      const text = typeof what === 'string' ? what : messageOf(what)
       this.#trace.note(`FAULT ${text}`)
       this.#problems.push(text)
     }
@@ -94,24 +96,22 @@ export class Simulation {
     }
   }
 
-  async #addServer(name: string, fault: (text: string) => void): Promise<void> {
+  async #addServer(name: string, fault: (what: unknown) => void): Promise<void> {
     const role = name === 'primary' ? 'primary' : 'replica'
     const context = { network: this.#network, random: this.#random, trace: this.#trace, fault }
-    const clusterId = role === 'primary' ? Buffer.alloc(16, 1) : undefined
-    const serverId = Buffer.alloc(16, `${this.#seed} ${name}`)
-    const engine = new MemoryEngine()
-    const store = new Store({ engine, clock: this.#network.process(), path: name })
-    await store.commit([identityWrites({ serverId, clusterId }, role)])
-    const disk = new SimDisk(name, engine, this.#random, this.#trace)
-    const server = new SimServer(context, this.#network.addHost(name), disk, role, 'primary')
+    const disk = new SimDisk(name, this.#random, this.#trace)
+    await disk.found(role, `${this.#seed} ${name}`, this.#network.process())
+    const server = new SimServer(context, this.#network.addHost(name), disk, 'primary')
     this.#servers.push(server)
     server.start()
   }
 
   /** Clients and misfortunes, and then no more of them. */
-  async #trouble(primary: SimServer, fault: (text: string) => void): Promise<void> {
+  async #trouble(primary: SimServer, fault: (what: unknown) => void): Promise<void> {
     const timeline = this.#timeline
     const random = this.#random
+    const cluster: Cluster = { leader: primary, former: undefined }
+    this.#cluster = cluster
     const operations = new OperationSource(random)
     const context = {
       network: this.#network,
@@ -120,8 +120,10 @@ export class Simulation {
       ledger: this.#ledger,
       operations,
       fault,
-      primary: () => primary,
+      primary: () =>
+        cluster.former?.primary !== undefined && random.chance(STALE_SHARE) ? cluster.former : cluster.leader,
     }
+    const operator = new Operator({ ...context, servers: this.#servers, cluster })
     const clientNames = Array.from({ length: CLIENTS }, (_, ordinal) => `client${ordinal + 1}`)
     const clients = clientNames.map((name) => new SimClient(context, name))
     const reader = new SimReader({ ...context, servers: this.#servers }, 'reader')
@@ -130,16 +132,21 @@ export class Simulation {
     for (const client of clients) client.start(OPERATIONS_EACH)
     reader.start()
     faults.start()
+    operator.start()
     const isDone = (): boolean => clients.every((client) => client.isDone)
     await timeline.runUntil(timeline.nowMs + random.below(TROUBLE_MS_MAX), isDone)
     this.#trace.note('everything is mended')
     faults.end()
+    operator.stop()
+    if (!(await this.#settle(CONVERGE_MS_MAX, () => !operator.isBusy, fault))) return
     if (!(await this.#settle(CONVERGE_MS_MAX, isDone, fault))) return
     reader.stop()
     let isConfirmed = false
     const ack = { level: 'applied', replicas: SERVERS.length - 1, timeoutMs: CONVERGE_MS_MAX } as const
     const last = { insert: { table: 'notes', rows: [{ text: 'the last one' }] } }
-    primary
+    const { leader } = cluster
+    if (!(await this.#settle(CONVERGE_MS_MAX, () => leader.primary !== undefined, fault))) return
+    leader
       .primary!.catalog()
       .execute([last], { ack, annotations: { op: 'last' } })
       .then(() => (isConfirmed = true), fault)
@@ -148,14 +155,14 @@ export class Simulation {
       let isIdle = false
       server.node!.jobsDone().then(() => (isIdle = true), fault)
       await this.#settle(CONVERGE_MS_MAX, () => isIdle, fault)
-      if (server.state!.durable.lsn !== primary.state!.durable.lsn) {
-        await this.#settle(CONVERGE_MS_MAX, () => server.state!.durable.lsn === primary.state!.durable.lsn, fault)
+      if (server.state!.durable.lsn !== leader.state!.durable.lsn) {
+        await this.#settle(CONVERGE_MS_MAX, () => server.state!.durable.lsn === leader.state!.durable.lsn, fault)
       }
     }
   }
 
   /** Lets time go by until something is so; that it takes for ever is a fault. */
-  async #settle(withinMs: number, isSo: () => boolean, fault: (text: string) => void): Promise<boolean> {
+  async #settle(withinMs: number, isSo: () => boolean, fault: (what: unknown) => void): Promise<boolean> {
     await this.#timeline.runUntil(this.#timeline.nowMs + withinMs, () => isSo() || this.#problems.length > 0)
     if (!isSo() && this.#problems.length === 0) {
       const where = this.#servers.map(
@@ -171,9 +178,9 @@ export class Simulation {
     for (const server of this.#servers) server.kill({ withPower: true })
     const reports = new Map<string, StoreReport>()
     for (const server of this.#servers) reports.set(server.name, await this.#checkOne(server))
-    const first = reports.get('primary')!
+    const first = reports.get(this.#leader)!
     for (const [name, report] of reports) {
-      if (name === 'primary') continue
+      if (name === this.#leader) continue
       this.#problems.push(...prefixProblems(first, report).map((problem) => `${name}: ${problem}`))
       if (this.#problems.length === 0 && report.visibleHash !== first.visibleHash) {
         this.#problems.push(`${name} shows other rows than the primary`)
@@ -182,7 +189,11 @@ export class Simulation {
     return first.position.lsn
   }
 
-  async #checkOne({ name, disk, role }: SimServer): Promise<StoreReport> {
+  get #leader(): string {
+    return this.#cluster?.leader.name ?? SERVERS[0]
+  }
+
+  async #checkOne({ name, disk }: SimServer): Promise<StoreReport> {
     const log = new LogRecord()
     const engine = disk.image()
     const report = await checkStore(engine, {
@@ -194,13 +205,13 @@ export class Simulation {
     const problems = [...report.problems]
     try {
       const clock = this.#network.process()
-      const state = await openState({ path: name, role, engine, clock })
+      const state = await openState({ path: name, role: disk.role, engine, clock })
       const reader = new CatalogReader(state, new TableNames(state), catalogIdentifier('local'))
       problems.push(...(await factProblems(reader, log.operations)))
     } catch (error) {
       problems.push(`cannot be opened: ${messageOf(error)}`)
     }
-    if (name === 'primary') problems.push(...this.#ledger.problems(log))
+    if (name === this.#leader) problems.push(...this.#ledger.problems(log))
     this.#problems.push(...problems.map((problem) => `${name}: ${problem}`))
     return report
   }
