@@ -140,4 +140,15 @@ void t.test('what must not take over is refused, and nothing is changed', async 
   await t.rejects(promote(replica), { code: 'PROMOTION_REFUSED', message: /7 transactions behind the primary at/ })
   t.same(fences, [], 'the primary was left alone')
   t.match(await replica.becomePrimary(), 2, 'it was still a replica')
+
+  const paused = await promotedSoFar(t, new MemoryEngine())
+  await paused.pause({ by: 'somebody', reason: 'a look' })
+  await t.rejects(promote(paused), { code: 'PROMOTION_REFUSED', message: /resume it first/ })
+  t.equal(paused.state.closed, false)
+
+  const old = await serve(t, { path: '/old', engine: new MemoryEngine() })
+  const part = await follow(t, { path: '/part', engine: new MemoryEngine(), from: old.url, only: ['local.test.t'] })
+  await part.waitFor(old.primary.position.lsn)
+  await t.rejects(promote(part, { force: true }), { code: 'PROMOTION_REFUSED', message: /holds everything/ })
+  t.equal(old.primary.fence.met, undefined, 'the primary was left alone')
 })

@@ -90,7 +90,19 @@ function requireFit(replica: Replica, force: boolean): void {
   if (state.identity.clusterId === undefined || state.durable.lsn === 0n) {
     throw refused('this replica has no data yet, so there is nothing that it could serve; promote another one')
   }
-  const { error } = replica.replication()
+  const { error, skipped = [], paused = null } = replica.replication()
+  if (state.filter !== undefined) {
+    throw refused(`this replica holds only ${state.filter.only.join(', ')}; promote one that holds everything`)
+  }
+  if (paused !== null) {
+    throw refused('replication is paused here, so what this server received is not applied; resume it first')
+  }
+  if (skipped.length > 0 && !force) {
+    throw refused(
+      `this replica was told to skip ${skipped.length} transactions, so its rows are not those of the primary; promote ` +
+        'another replica, or use --force to go on with what this one holds',
+    )
+  }
   if (error !== null && UNSOUND.has(error.code) && !force) {
     throw refused(
       `replication stopped here with ${error.code} (${error.message}); promote another replica, or use --force to go on ` +

@@ -10,6 +10,8 @@ import { systemClock } from '../../core/clock.js'
 import { type Lsn, type Position, formatPosition } from '../../core/position.js'
 import { CLUSTER_ID_META, ROLE_META, SERVER_ID_META } from '../../log/identity.js'
 import { type IndexPlace, readRejoinNote } from '../../log/rejoin-note.js'
+import { TableFilter } from '../../log/table-filter.js'
+import { SKIPS_META } from '../../replica/replication-control.js'
 import { openDataDirectory } from '../../store/data-directory.js'
 import type { Engine } from '../../store/engine.js'
 import { Store } from '../../store/store.js'
@@ -62,7 +64,10 @@ export async function rejoin(options: RejoinOptions): Promise<RejoinReport> {
     const log = new StoredLog(store, requireCluster(store, peer))
     const note = readRejoinNote(store)
     const head = await log.head()
-    if (note === undefined) requireNewer(store, head, peer)
+    if (note === undefined) {
+      requireNewer(store, head, peer)
+      requireWhole(store)
+    }
     const fork =
       note?.fork ??
       (await findFork({ floor: log.floor.position.lsn, head, positionAt: (lsn) => log.positionAt(lsn) }, peer))
@@ -132,6 +137,17 @@ function requireNewer(store: Store, head: Position, peer: Peer): void {
     'FENCED',
     `this data has epoch ${head.epoch}${isPrimary ? ' and is a primary' : ''}, ${peer.url} is a ${peer.role} with epoch ` +
       `${peer.head.epoch}: it is not the newer one of the two. Rejoin from the new primary`,
+  )
+}
+
+/** @throws ReplogError DIVERGED: what the log says was done was not done to these rows */
+function requireWhole(store: Store): void {
+  const filter = TableFilter.read(store)
+  if (filter === undefined && store.get(SKIPS_META) === undefined) return
+  throw new ReplogError(
+    'DIVERGED',
+    `this server ${filter === undefined ? 'was told to skip transactions' : `holds only ${filter.only.join(', ')}`}, so its ` +
+      'rows do not say what undoing its log would need. Nothing was changed; set it up anew with `replog clone`',
   )
 }
 
