@@ -34,14 +34,22 @@ export type {
   TruncateTableInput,
   UpdateInput,
 } from './primary/statement.js'
-export { Replica, type ReplicaOptions } from './replica/replica.js'
+export { Replica, type ReplicaOptions, type WaitOptions } from './replica/replica.js'
+export type { ControlNote } from './replica/replication-control.js'
 export { promote, type TakeOverOptions } from './tools/failover/take-over.js'
 export type { CatalogReader, TableListing } from './log/catalog-reader.js'
 export type { DescribedTable, SchemaListing, TableVersion, VersionPage } from './log/dictionary-listing.js'
 export type { JobsView } from './log/background-jobs.js'
 export type { JobKind, JobList, JobListing, JobPass } from './log/job-list.js'
 export type { ScanOptions } from './log/scan.js'
-export type { FollowState, Lag, ReplicationStatus, StageStatus } from './log/status.js'
+export type {
+  FollowState,
+  Lag,
+  ReplicationPause,
+  ReplicationStatus,
+  SkippedTransaction,
+  StageStatus,
+} from './log/status.js'
 export type { JsonValue, Value } from './log/codec/column-type.js'
 export type { RowObject } from './ddl/compiled-table.js'
 export type {

@@ -205,6 +205,12 @@ export const ERROR_CODES = {
     meaning: 'The logs of the two servers differ before the position where they should meet.',
     nextStep: 'Keep the data directory for inspection and set the replica up anew.',
   },
+  STALE: {
+    status: 503,
+    retryable: true,
+    meaning: 'This replica is further behind its primary than the read accepts, or does not know how far it is.',
+    nextStep: 'Try again, accept an older state, or read from the primary.',
+  },
   FILTERED: {
     status: 421,
     retryable: false,

@@ -12,6 +12,11 @@ export interface ServedNode {
   /** A catalog to read from; that it exists is checked when it is used. @throws ReplogError INVALID_ARGUMENT */
   catalog(name: string): CatalogReader
   status(): ServerStatus
+  /**
+   * On a replica: how old the state may be that readers see, in milliseconds on the primary's clock; undefined when it is
+   * not known. What the primary committed before is here.
+   */
+  stalenessMs?(): number | undefined
   /** The servers that follow this one. */
   replicas(): readonly FollowerStatus[]
 }

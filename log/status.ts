@@ -86,6 +86,8 @@ export interface ReplicationStatus extends ReplicaStages {
   readonly primaryLsn: string
   /** Milliseconds since the server that it follows was last heard of; null when never. */
   readonly silenceMs: number | null
+  /** How old the state that readers see may be, in milliseconds on the primary's clock; null when that is unknown. */
+  readonly stalenessMs?: number | null
   readonly reconnects: number
   /** Why it is not streaming, or why it was last interrupted. */
   readonly error: { readonly code: string; readonly message: string } | null

@@ -94,6 +94,8 @@ export class LogFollower {
   /** When the present connection was begun. */
   #attemptMs = 0
   readonly #startMs: number
+  /** On the primary's clock: what it had committed up to then is here, as it said itself. */
+  #completeUs = 0n
   /** On the primary's clock: when nothing was missing here for the last time. */
   #caughtUpUs = 0n
   #welcomed = false
@@ -162,6 +164,7 @@ export class LogFollower {
       skipped: this.#control.skips,
       primaryLsn: (primaryLsn > received.lsn ? primaryLsn : received.lsn).toString(),
       silenceMs: this.#heardMs === undefined ? null : Math.round(nowMs - this.#heardMs),
+      stalenessMs: this.stalenessMs() ?? null,
       reconnects: this.#reconnects,
       error: this.#error === undefined ? null : { code: this.#error.code, message: this.#error.message },
       received: this.#stage(received),
@@ -352,7 +355,22 @@ export class LogFollower {
   }
 
   #noteCaughtUp(): void {
+    const primary = this.#primary
+    if (primary !== undefined && this.#applier.applied.lsn >= primary.head.lsn && primary.nowUs > this.#completeUs) {
+      this.#completeUs = primary.nowUs
+    }
     if (!this.#isBehind()) this.#caughtUpUs = this.#primaryNowUs()
+  }
+
+  /**
+   * How old the state here may be: milliseconds on the primary's clock since the last moment of which everything is here.
+   * Between two heartbeats it grows although nothing may be missing. Undefined when the primary was not heard of.
+   */
+  stalenessMs(): number | undefined {
+    if (this.#primary === undefined) return undefined
+    const { commitUs } = this.#applier.applied
+    const sinceUs = commitUs > this.#completeUs ? commitUs : this.#completeUs
+    return Math.max(0, Number(this.#primaryNowUs() - sinceUs) / 1000)
   }
 
   /** The primary's clock now, as far as it can be told from here. */

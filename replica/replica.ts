@@ -6,10 +6,11 @@
 import { type Clock, systemClock } from '../core/clock.js'
 import { ReplogError } from '../core/errors.js'
 import { REPLICA_DELAY_MS_MAX, SCRUB_RATE_DEFAULT } from '../core/limits.js'
-import { type Epoch, LSN_ZERO, type Position, asEpoch } from '../core/position.js'
+import { type Epoch, LSN_ZERO, type Lsn, type Position, asEpoch, formatPosition } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
+import { requireSameHistory } from '../log/http/position.js'
 import type { LinkSocket } from '../log/link/link-socket.js'
 import type { PrimaryNews } from '../log/link/protocol.js'
 import { Fence } from '../log/fence.js'
@@ -58,6 +59,12 @@ export interface ReplicaOptions {
   readonly onStateChange?: (state: FollowState, error: ReplogError | undefined) => void
   /** Told about faults in background work. */
   readonly onError?: (error: unknown) => void
+}
+
+export interface WaitOptions {
+  /** Longest wait, in milliseconds; as long as the replica is open when left out. */
+  readonly timeoutMs?: number | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 export class Replica {
@@ -134,9 +141,43 @@ export class Replica {
     return this.#follower.news()
   }
 
-  /** Resolves when the transaction with this LSN can be read here. */
-  waitFor(lsn: Position['lsn']): Promise<void> {
-    return this.state.whenDurable(lsn)
+  /**
+   * Resolves when what is read here contains a transaction: reads that follow a write.
+   * @param target its LSN, or its position as a commit gives it, whose epoch and digest are compared with the log here
+   * @throws ReplogError DIVERGED for a position of another history, LIMIT when it is not reached in time, CLOSED,
+   * STORE_FAILED; the signal's reason
+   */
+  async waitFor(target: Lsn | Position, { timeoutMs, signal }: WaitOptions = {}): Promise<void> {
+    const lsn = typeof target === 'bigint' ? target : target.lsn
+    if (lsn > this.position.lsn) await this.#untilDurable(lsn, timeoutMs, signal)
+    if (typeof target !== 'bigint') await requireSameHistory(this.state, target)
+  }
+
+  async #untilDurable(lsn: Lsn, timeoutMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted()
+    const over = new AbortController()
+    const end = (): void => {
+      over.abort()
+    }
+    signal?.addEventListener('abort', end)
+    const cancel = timeoutMs === undefined ? undefined : (this.#options.clock ?? systemClock).after(timeoutMs, end)
+    try {
+      await this.state.whenDurable(lsn, over.signal)
+    } finally {
+      cancel?.()
+      signal?.removeEventListener('abort', end)
+    }
+    signal?.throwIfAborted()
+    if (lsn <= this.position.lsn) return
+    const stands = formatPosition(this.position)
+    throw new ReplogError('LIMIT', `LSN ${lsn} was not reached within ${timeoutMs} ms; this replica is at ${stands}`, {
+      details: { position: stands },
+    })
+  }
+
+  /** How old the state that readers see may be, in milliseconds on the primary's clock; undefined when that is unknown. */
+  stalenessMs(): number | undefined {
+    return this.#follower.stalenessMs()
   }
 
   /** The durable background jobs of this server. */

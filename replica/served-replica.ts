@@ -58,6 +58,10 @@ export class ServedReplica implements ServedNode {
     return this.#link.followers()
   }
 
+  stalenessMs(): number | undefined {
+    return this.replica.stalenessMs()
+  }
+
   status(): ServerStatus {
     const replication = this.replica.replication()
     const stopped = replication.state === 'stopped'

@@ -6,8 +6,8 @@ import { listCatalogs } from '../catalog-list.js'
 import { CATALOG_LIST_DEFAULT, CATALOG_LIST_MAX } from './bounds.js'
 import type { HttpContext } from './http-context.js'
 import { isoTime } from './iso-time.js'
-import { POSITION_HEADER, awaitPosition } from './position.js'
-import { POSITION, POSITION_HEADERS, type PositionHeaders, WAIT_QUERY, type WaitQuery, answersJson } from './schemas.js'
+import { POSITION_HEADER, type ReadHeaders, awaitRead } from './position.js'
+import { POSITION, READ_HEADERS, WAIT_QUERY, type WaitQuery, answersJson } from './schemas.js'
 
 interface ListQuery extends WaitQuery {
   readonly after?: string
@@ -43,14 +43,14 @@ const LISTING = {
 }
 
 export function registerCatalogRoutes(app: FastifyInstance, context: HttpContext): void {
-  app.get<{ Querystring: ListQuery; Headers: PositionHeaders }>(
+  app.get<{ Querystring: ListQuery; Headers: ReadHeaders }>(
     '/v1/catalogs',
     {
       schema: {
         summary: 'Lists the catalogs with their comments, options and sizes, a page at a time',
         tags: ['catalogs'],
         querystring: QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answersJson('The catalogs, in the order of their names.', {
           catalogs: { type: 'array', items: LISTING },
           next: { type: ['string', 'null'], description: '`after` of the next page; null when this is the last.' },
@@ -67,8 +67,7 @@ export function registerCatalogRoutes(app: FastifyInstance, context: HttpContext
           `query parameter \`limit\` is at most ${CATALOG_LIST_MAX}; read on with \`after\` the last name`,
         )
       }
-      const awaited = headers[POSITION_HEADER]
-      if (awaited !== undefined) await awaitPosition(context, awaited, query['timeout-ms'])
+      await awaitRead(context, headers, query['timeout-ms'])
       const page = await listCatalogs(context.node.state, { after: query.after, limit })
       const position = formatPosition(page.position)
       void reply.header(POSITION_HEADER, position)

@@ -4,13 +4,12 @@ import { formatPosition } from '../../core/position.js'
 import { findTableVersion } from '../table-version.js'
 import type { HttpContext } from './http-context.js'
 import { isoTime } from './iso-time.js'
-import { POSITION_HEADER, awaitPosition } from './position.js'
+import { POSITION_HEADER, type ReadHeaders, awaitRead } from './position.js'
 import {
   CATALOG_PARAMS,
   type CatalogParams,
   POSITION,
-  POSITION_HEADERS,
-  type PositionHeaders,
+  READ_HEADERS,
   WAIT_ONLY_QUERY,
   type WaitQuery,
   answersJson,
@@ -40,12 +39,10 @@ const SCHEMA = {
 export function registerDictionaryRoutes(app: FastifyInstance, context: HttpContext): void {
   const { node } = context
 
-  const awaited = async (headers: PositionHeaders, query: WaitQuery): Promise<void> => {
-    const position = headers[POSITION_HEADER]
-    if (position !== undefined) await awaitPosition(context, position, query['timeout-ms'])
-  }
+  const awaited = (headers: ReadHeaders, query: WaitQuery): Promise<void> =>
+    awaitRead(context, headers, query['timeout-ms'])
 
-  app.get<{ Params: CatalogParams; Headers: PositionHeaders; Querystring: WaitQuery }>(
+  app.get<{ Params: CatalogParams; Headers: ReadHeaders; Querystring: WaitQuery }>(
     '/v1/catalogs/:catalog/schemas',
     {
       schema: {
@@ -53,7 +50,7 @@ export function registerDictionaryRoutes(app: FastifyInstance, context: HttpCont
         tags: TAGS,
         params: CATALOG_PARAMS,
         querystring: WAIT_ONLY_QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answersJson('The schemas, in the order of their names.', {
           schemas: { type: 'array', items: SCHEMA },
           position: POSITION,
@@ -76,7 +73,7 @@ export function registerDictionaryRoutes(app: FastifyInstance, context: HttpCont
     },
   )
 
-  app.get<{ Params: VersionParams; Headers: PositionHeaders; Querystring: WaitQuery }>(
+  app.get<{ Params: VersionParams; Headers: ReadHeaders; Querystring: WaitQuery }>(
     '/v1/table-versions/:id/:version',
     {
       schema: {
@@ -91,7 +88,7 @@ export function registerDictionaryRoutes(app: FastifyInstance, context: HttpCont
           },
         },
         querystring: WAIT_ONLY_QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answersJson('The version.', {
           id: { type: 'integer' },
           version: { type: 'integer' },

@@ -333,6 +333,11 @@ const METRICS: readonly Metric[] = [
     'Connections to the primary that were made again.',
     ({ replication }) => replication?.reconnects ?? null,
   ),
+  gauge(
+    'replog_replication_staleness_seconds',
+    'How old the state that readers see may be; no sample while that is unknown.',
+    ({ replication }) => (replication?.stalenessMs == null ? null : replication.stalenessMs / 1000),
+  ),
   gauge('replog_replication_paused', '1 while an operator has paused this replica.', ({ replication }) =>
     replication === undefined ? null : Number(replication.paused != null),
   ),

@@ -3,6 +3,9 @@
  *
  *   POST …/transactions  → { "position": "1.7.ab…" }
  *   GET …/rows           with header replog-position: 1.7.ab…  → waits until this server is at LSN 7 or later
+ *                        replog-wait-for: 1.7.ab… or 7         → the same; an LSN alone names no history
+ *                        replog-max-staleness-ms: 2000         → STALE when this server does not know that it has all that
+ *                                                                the primary committed up to two seconds ago
  *
  * The digest is compared as well, because an LSN alone means nothing on a server with another history. (G8)
  *
@@ -10,7 +13,15 @@
  * the same request may succeed later. UNREACHABLE would speak of another server, which here is not known to be at fault.
  */
 import { ReplogError, isReplogError } from '../../core/errors.js'
-import { LSN_ZERO, type Lsn, type Position, digestsEqual, formatPosition, parsePosition } from '../../core/position.js'
+import {
+  LSN_ZERO,
+  type Lsn,
+  type Position,
+  digestsEqual,
+  formatPosition,
+  parseLsn,
+  parsePosition,
+} from '../../core/position.js'
 import { readFrame } from '../codec/frame.js'
 import { positionAt } from '../position-at.js'
 import type { ReplicatedState } from '../replicated-state.js'
@@ -19,6 +30,17 @@ import { POSITION_WAIT_MS_DEFAULT, POSITION_WAIT_MS_MAX } from './bounds.js'
 
 /** In a request the position that the answer must contain, in an answer the one that it was read at. */
 export const POSITION_HEADER = 'replog-position'
+/** The same in a request, where an LSN alone will do. */
+export const WAIT_FOR_HEADER = 'replog-wait-for'
+/** How old the state that a request is answered from may be, in milliseconds. */
+export const MAX_STALENESS_HEADER = 'replog-max-staleness-ms'
+
+/** What a read may ask of the state that it is answered from. */
+export interface ReadHeaders {
+  readonly 'replog-position'?: string
+  readonly 'replog-wait-for'?: string
+  readonly 'replog-max-staleness-ms'?: string
+}
 
 export interface DurableWait {
   /** True once the LSN is durable here, false when the wait was cancelled before. */
@@ -47,20 +69,52 @@ export function waitUntilDurable(state: ReplicatedState, lsn: Lsn): DurableWait 
 }
 
 /**
- * Resolves when this server's readers see the position.
- * @param text the header; undefined asks for nothing
+ * Resolves when this server's readers see what the request asks for.
  * @param waitMs decimal text of the longest wait; the default when undefined
- * @throws ReplogError INVALID_ARGUMENT, LIMIT (not reached in time), DIVERGED, CLOSED
+ * @throws ReplogError INVALID_ARGUMENT, LIMIT (not reached in time), DIVERGED, STALE, CLOSED
  */
-export async function awaitPosition(context: HttpContext, text: string, waitMs: string | undefined): Promise<void> {
+export async function awaitRead(context: HttpContext, headers: ReadHeaders, waitMs: string | undefined): Promise<void> {
+  const position = headers[POSITION_HEADER]
+  const target = headers[WAIT_FOR_HEADER]
+  const staleness = headers[MAX_STALENESS_HEADER]
+  if (position !== undefined) await awaitPosition(context, position, parsePosition(position), waitMs)
+  if (target !== undefined) {
+    await awaitPosition(context, target, target.includes('.') ? parsePosition(target) : parseLsn(target), waitMs)
+  }
+  if (staleness !== undefined) requireFresh(context, staleness)
+}
+
+function requireFresh({ node }: HttpContext, text: string): void {
+  const boundMs = Number(text)
+  if (!/^\d{1,12}$/.test(text)) {
+    throw new ReplogError('INVALID_ARGUMENT', `header \`${MAX_STALENESS_HEADER}\` is a whole number of milliseconds`)
+  }
+  // Without an answer the node is the primary, of whose state nothing is newer.
+  const staleMs = node.stalenessMs === undefined ? 0 : node.stalenessMs()
+  if (staleMs !== undefined && staleMs <= boundMs) return
+  throw new ReplogError(
+    'STALE',
+    staleMs === undefined
+      ? 'this replica has not heard of its primary, so nobody knows how old its state is; read from the primary'
+      : `this replica has the state of ${Math.ceil(staleMs)} ms ago, and the read accepts ${boundMs} ms; try again or read from the primary`,
+    { details: { stalenessMs: staleMs === undefined ? null : Math.ceil(staleMs) } },
+  )
+}
+
+async function awaitPosition(
+  context: HttpContext,
+  text: string,
+  target: Position | Lsn,
+  waitMs: string | undefined,
+): Promise<void> {
   const { node, longRequests } = context
-  const position = parsePosition(text)
+  const lsn = typeof target === 'bigint' ? target : target.lsn
   const timeoutMs = waitMs === undefined ? POSITION_WAIT_MS_DEFAULT : Number(waitMs)
   if (timeoutMs > POSITION_WAIT_MS_MAX) {
     throw new ReplogError('INVALID_ARGUMENT', `query parameter \`timeout-ms\` is at most ${POSITION_WAIT_MS_MAX}`)
   }
-  if (position.lsn > node.state.durable.lsn) {
-    const wait = waitUntilDurable(node.state, position.lsn)
+  if (lsn > node.state.durable.lsn) {
+    const wait = waitUntilDurable(node.state, lsn)
     const timer = setTimeout(wait.cancel, timeoutMs)
     const forget = longRequests.add(wait.cancel)
     const reached = await wait.reached
@@ -76,7 +130,7 @@ export async function awaitPosition(context: HttpContext, text: string, waitMs: 
       )
     }
   }
-  await requireSameHistory(node.state, position)
+  if (typeof target !== 'bigint') await requireSameHistory(node.state, target)
 }
 
 /**

@@ -16,11 +16,10 @@ import { ANSWER_BUFFER_LENGTH_MAX } from './bounds.js'
 import type { HttpContext } from './http-context.js'
 import { parseJsonText } from './json-body.js'
 import { JSON_CONTENT_TYPE, rowJson, rowsJson } from './json.js'
-import { POSITION_HEADER, awaitPosition } from './position.js'
+import { POSITION_HEADER, type ReadHeaders, awaitRead } from './position.js'
 import {
   POSITION,
-  POSITION_HEADERS,
-  type PositionHeaders,
+  READ_HEADERS,
   ROW,
   TABLE_PARAMS,
   type TableParams,
@@ -62,7 +61,7 @@ const QUERY = {
 
 export function registerRowRoutes(app: FastifyInstance, context: HttpContext): void {
   const { node } = context
-  app.get<{ Params: TableParams; Querystring: RowsQuery; Headers: PositionHeaders }>(
+  app.get<{ Params: TableParams; Querystring: RowsQuery; Headers: ReadHeaders }>(
     '/v1/catalogs/:catalog/tables/:table/rows',
     {
       schema: {
@@ -70,7 +69,7 @@ export function registerRowRoutes(app: FastifyInstance, context: HttpContext): v
         tags: ['rows'],
         params: TABLE_PARAMS,
         querystring: QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answersJson('The rows, and the position that they were read at.', {
           rows: { type: 'array', items: ROW },
           position: POSITION,
@@ -79,8 +78,7 @@ export function registerRowRoutes(app: FastifyInstance, context: HttpContext): v
     },
     async (request, reply) => {
       const { params, query, headers } = request
-      const awaited = headers[POSITION_HEADER]
-      if (awaited !== undefined) await awaitPosition(context, awaited, query['timeout-ms'])
+      await awaitRead(context, headers, query['timeout-ms'])
       const catalog = node.catalog(params.catalog)
       const key = keyOf(query)
       const options = key === undefined ? scanOptionsOf(query) : undefined

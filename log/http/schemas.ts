@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { ERROR_CODES } from '../../core/errors.js'
 import { POSITION_WAIT_MS_DEFAULT, POSITION_WAIT_MS_MAX } from './bounds.js'
-import { POSITION_HEADER } from './position.js'
+import { MAX_STALENESS_HEADER, POSITION_HEADER, WAIT_FOR_HEADER } from './position.js'
 
 export interface CatalogParams {
   readonly catalog: string
@@ -10,10 +10,6 @@ export interface CatalogParams {
 
 export interface TableParams extends CatalogParams {
   readonly table: string
-}
-
-export interface PositionHeaders {
-  readonly 'replog-position'?: string
 }
 
 export interface WaitQuery {
@@ -48,12 +44,21 @@ export const POSITION = {
   examples: [`1.7.${'0'.repeat(32)}`],
 }
 
-export const POSITION_HEADERS = {
+export const READ_HEADERS = {
   type: 'object',
   properties: {
     [POSITION_HEADER]: {
       type: 'string',
       description: 'A position that the answer must contain: the server waits until it is there.',
+    },
+    [WAIT_FOR_HEADER]: {
+      type: 'string',
+      description: 'The same, where an LSN alone will do; then no history is compared.',
+    },
+    [MAX_STALENESS_HEADER]: {
+      type: 'string',
+      pattern: '^\\d{1,12}$',
+      description: 'How old the state may be that the answer is read from, in milliseconds; STALE when it is older.',
     },
   },
 }

@@ -9,13 +9,12 @@ import type { DescribedTable } from '../dictionary-listing.js'
 import { VERSION_LIST_DEFAULT, VERSION_LIST_MAX } from './bounds.js'
 import type { HttpContext } from './http-context.js'
 import { isoTime } from './iso-time.js'
-import { POSITION_HEADER, awaitPosition } from './position.js'
+import { POSITION_HEADER, type ReadHeaders, awaitRead } from './position.js'
 import {
   CATALOG_PARAMS,
   type CatalogParams,
   POSITION,
-  POSITION_HEADERS,
-  type PositionHeaders,
+  READ_HEADERS,
   TABLE_PARAMS,
   type TableParams,
   WAIT_ONLY_QUERY,
@@ -27,7 +26,7 @@ import {
 import { TABLE_NAME_PROPERTIES, TABLE_PROPERTIES, TABLE_SIZE_PROPERTIES, tableJson } from './table-json.js'
 
 interface Waiting {
-  readonly Headers: PositionHeaders
+  readonly Headers: ReadHeaders
   readonly Querystring: WaitQuery
 }
 
@@ -37,7 +36,7 @@ interface VersionQuery extends WaitQuery {
 
 interface OneTable {
   readonly Params: TableParams
-  readonly Headers: PositionHeaders
+  readonly Headers: ReadHeaders
   readonly Querystring: VersionQuery
 }
 
@@ -83,14 +82,12 @@ const VERSIONS_QUERY = {
 export function registerTableRoutes(app: FastifyInstance, context: HttpContext): void {
   const { node } = context
 
-  const awaited = async (headers: PositionHeaders, query: WaitQuery): Promise<void> => {
-    const position = headers[POSITION_HEADER]
-    if (position !== undefined) await awaitPosition(context, position, query['timeout-ms'])
-  }
+  const awaited = (headers: ReadHeaders, query: WaitQuery): Promise<void> =>
+    awaitRead(context, headers, query['timeout-ms'])
 
   /** Shows the table, in the version, that a request names. */
   const describe = async <Shown>(
-    { params, headers, query }: { params: TableParams; headers: PositionHeaders; query: VersionQuery },
+    { params, headers, query }: { params: TableParams; headers: ReadHeaders; query: VersionQuery },
     show: (table: DescribedTable, catalog: CatalogReader) => Shown,
   ): Promise<Shown> => {
     await awaited(headers, query)
@@ -107,7 +104,7 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         tags: TAGS,
         params: CATALOG_PARAMS,
         querystring: WAIT_ONLY_QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answersJson('The tables, in the order of their names.', {
           tables: {
             type: 'array',
@@ -135,7 +132,7 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         tags: TAGS,
         params: TABLE_PARAMS,
         querystring: VERSION_QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answersJson('The table.', TABLE_PROPERTIES),
       },
     },
@@ -146,7 +143,7 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
       }),
   )
 
-  app.get<{ Params: TableParams; Headers: PositionHeaders; Querystring: VersionsQuery }>(
+  app.get<{ Params: TableParams; Headers: ReadHeaders; Querystring: VersionsQuery }>(
     '/v1/catalogs/:catalog/tables/:table/versions',
     {
       schema: {
@@ -154,7 +151,7 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         tags: TAGS,
         params: TABLE_PARAMS,
         querystring: VERSIONS_QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answersJson('The versions, oldest first.', {
           versions: {
             type: 'array',
@@ -206,7 +203,7 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         tags: TAGS,
         params: TABLE_PARAMS,
         querystring: VERSION_QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answers('The statement.', 'text/plain'),
       },
     },
@@ -225,7 +222,7 @@ export function registerTableRoutes(app: FastifyInstance, context: HttpContext):
         tags: TAGS,
         params: TABLE_PARAMS,
         querystring: VERSION_QUERY,
-        headers: POSITION_HEADERS,
+        headers: READ_HEADERS,
         response: answers('The .proto file.', 'text/plain'),
       },
     },
