@@ -6,6 +6,7 @@
 import type { AckStatus } from './acknowledgements.js'
 import type { Role } from './identity.js'
 import type { LogPurgeStatus } from './purge/purge-status.js'
+import type { CopyStatus } from './snapshot/copy-status.js'
 import type { VerificationStatus } from './verify/verification.js'
 
 /** Distance to the primary, in three units. All three are 0 when nothing is missing. */
@@ -91,20 +92,6 @@ export interface ReplicationStatus extends ReplicaStages {
   readonly reconnects: number
   /** Why it is not streaming, or why it was last interrupted. */
   readonly error: { readonly code: string; readonly message: string } | null
-}
-
-/** A copy of this server that is being sent. */
-export interface CopyStatus {
-  /** How its receiver calls itself. */
-  readonly name: string
-  /** ISO 8601. */
-  readonly since: string
-  /** LSN from behind which it needs the log. */
-  readonly startLsn: string
-  readonly bytesSent: number
-  /** Of rows with their keys. */
-  readonly bytesEstimate: number
-  readonly entriesSent: number
 }
 
 export interface ServerStatus {

@@ -1,9 +1,11 @@
 /** `replog status URL`: role, position, health, throughput, and how far every replica is. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
-import type { ReplicaStages, ReplicationStatus, ServerStatus, StageStatus } from '../log/status.js'
+import type { ReplicaStages, ServerStatus, StageStatus } from '../log/status.js'
 import { addJsonFlag } from './flags.js'
 import { DEFAULT_URL, HttpClient } from './http-client.js'
+import { LEVELS } from './page/client/health.js'
+import { type Fact, operationFacts } from './page/client/operations.js'
 import { alignedTable, formatBytes, formatCount, formatSeconds } from './table-text.js'
 import type { Terminal } from './terminal.js'
 import type { Invocation, Verb } from './verb.js'
@@ -72,7 +74,6 @@ export function statusText(status: ServerStatus): string {
       `follows ${replication.from}: ${replication.state}, at LSN ${replication.primaryLsn}, ${heard}, ` +
         `${formatCount(replication.reconnects)} reconnects`,
     )
-    lines.push(...ordersText(replication))
     if (replication.error !== null) lines.push(`last error: ${replication.error.code}: ${replication.error.message}`)
     lines.push(stagesTable([{ label: 'this server', stages: replication }]))
   }
@@ -95,20 +96,14 @@ export function statusText(status: ServerStatus): string {
   } else if (replicas !== undefined) {
     lines.push('', 'no replicas')
   }
+  const facts = operationFacts(status)
+  if (facts.length > 0) lines.push('', alignedTable(facts.map((fact) => [fact.label, markedText(fact)])))
   return lines.join('\n')
 }
 
-/** What operators have told a replica, where they have. */
-function ordersText({ chain = [], paused, delayMs = 0, only, refusedLsn, skipped = [] }: ReplicationStatus): string[] {
-  const lines: string[] = []
-  if (chain.length > 1) lines.push(`the primary is ${chain.length} hops away; lag is measured against it`)
-  if (only != null) lines.push(`holds only ${only.join(', ')}; its log is whole`)
-  if (paused != null) lines.push(`paused by ${paused.by} since ${paused.since}: ${paused.reason}`)
-  if (delayMs > 0) lines.push(`kept ${formatSeconds(delayMs / 1000)} behind on purpose`)
-  if (refusedLsn != null) lines.push(`LSN ${refusedLsn} cannot be applied here`)
-  if (skipped.length > 0) lines.push('diverged by skip: its rows are not those of its log')
-  for (const { lsn, by, at, reason } of skipped) lines.push(`  skipped LSN ${lsn}, by ${by} at ${at}: ${reason}`)
-  return lines
+/** What asks for something is told from the rest without colours. */
+function markedText({ level, text }: Fact): string {
+  return level === 'good' ? text : `${LEVELS[level].mark} ${text}`
 }
 
 function healthText({ healthy, ready, problem }: ServerStatus): string {

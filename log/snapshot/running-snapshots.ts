@@ -6,7 +6,7 @@
 import { ReplogError } from '../../core/errors.js'
 import { SNAPSHOTS_RUNNING_MAX } from '../../core/limits.js'
 import type { Lsn } from '../../core/position.js'
-import type { CopyStatus } from '../status.js'
+import type { CopyStatus } from './copy-status.js'
 
 export interface RunningSnapshot {
   /** How the receiver calls itself. */

@@ -3,6 +3,7 @@ import type { ServerStatus } from '../../../log/status.js'
 import type { PageElement } from './browser.js'
 import { LineChart, type Scale } from './chart.js'
 import { type Dom, setAttribute, setShown, setText } from './dom.js'
+import { FactList } from './fact-list.js'
 import { FigureList, QuantityText } from './figure.js'
 import {
   type Quantity,
@@ -17,6 +18,7 @@ import {
 } from './format.js'
 import type { Panel } from './keyed-list.js'
 import { Mark } from './mark.js'
+import { operationFacts } from './operations.js'
 import { type ServerView, ageSeconds } from './overview.js'
 import type { Recorder } from './recorder.js'
 
@@ -38,6 +40,7 @@ export class ServerCard implements Panel<ServerView> {
   readonly #groupingGroup: PageElement
   readonly #chart: LineChart<number>
   readonly #figures: FigureList
+  readonly #facts: FactList
   readonly #note: PageElement
 
   constructor(dom: Dom, recorder: Recorder) {
@@ -53,6 +56,7 @@ export class ServerCard implements Panel<ServerView> {
     this.#groupingText = dom.html('dd', { class: 'footnote' })
     this.#chart = new LineChart(dom, 'Transactions per second', 1)
     this.#figures = new FigureList(dom, { class: 'figures' })
+    this.#facts = new FactList(dom)
     this.#note = dom.html('p', { class: 'note' })
     const headline = (label: string, quantity: QuantityText, ...more: PageElement[]): PageElement =>
       dom.html('div', { class: 'headline' }, dom.html('dt', {}, label), quantity.element, ...more)
@@ -72,6 +76,7 @@ export class ServerCard implements Panel<ServerView> {
       this.#position,
       this.#chart.element,
       this.#figures.element,
+      this.#facts.element,
       this.#note,
     )
   }
@@ -94,6 +99,7 @@ export class ServerCard implements Panel<ServerView> {
     setShown(this.#position, status !== undefined)
     this.#chart.draw(samples, [{ label: 'transactions per second', valueOf: (value) => value }], RATE_SCALE, nowMs)
     this.#figures.show(status === undefined ? {} : figuresOf(status))
+    this.#facts.show(status === undefined ? [] : operationFacts(status))
     const note = noteOf(view)
     setText(this.#note, note)
     setShown(this.#note, note !== '')

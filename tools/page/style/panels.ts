@@ -92,6 +92,24 @@ export const PANELS_STYLE = css`
   .figure dd {
     overflow-wrap: anywhere;
   }
+  .facts {
+    display: grid;
+    gap: 0.25rem;
+    margin-top: 0.9rem;
+    font-size: 0.85rem;
+  }
+  .fact {
+    display: grid;
+    grid-template-columns: 8rem 1fr;
+    gap: 0 0.75rem;
+    align-items: baseline;
+  }
+  .fact dd {
+    overflow-wrap: anywhere;
+  }
+  .fact .mark {
+    margin-inline-end: 0.4em;
+  }
   .caption {
     margin-top: 1.1rem;
   }

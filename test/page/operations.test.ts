@@ -1,0 +1,168 @@
+/** What operators look after: each fact is told in words, at the level that it deserves, and nothing that does not concern. */
+import t from 'tap'
+import type { LogPurgeStatus } from '../../log/purge/purge-status.js'
+import type { ServerStatus } from '../../log/status.js'
+import { operationFacts } from '../../tools/page/client/operations.js'
+import { statusText } from '../../tools/status.js'
+import { replicaStatus, serverStatus } from './statuses.js'
+
+const AT = '2026-11-20T10:00:00.000Z'
+
+const LOG: LogPurgeStatus = {
+  floor: `1.3.${'0'.repeat(32)}`,
+  floorTime: AT,
+  storedBytes: '2048',
+  keepAgeMs: null,
+  keepBytes: null,
+  bytesMax: null,
+  followerHoldMs: 3_600_000,
+  running: false,
+  deleting: false,
+  holders: [],
+  last: null,
+  transactions: 0,
+  bytes: 0,
+  leftBehind: [],
+}
+
+const WRITES = { taken: true, code: null, problem: null, minReplicas: 0, connectedReplicas: 0 }
+
+const PASS = {
+  startedAt: AT,
+  finishedAt: AT,
+  position: LOG.floor,
+  tables: 1,
+  rows: 1200,
+  entries: 0,
+  frames: 7,
+  bytes: 100,
+  flaws: [],
+  flawCount: 0,
+}
+const SCRUB = { bytesPerSecond: 1000, running: false, at: null, share: 0, rows: 0, bytes: 0, flawsFound: 0, last: PASS }
+
+const CASES: readonly (readonly [string, Partial<ServerStatus>, readonly (readonly [string, string, string])[]])[] = [
+  ['nothing is set up', {}, []],
+  ['writes are taken', { writes: WRITES, fencedBy: null }, [['Writes', 'taken', 'good']]],
+  [
+    'writes need a replica',
+    { writes: { ...WRITES, minReplicas: 1, connectedReplicas: 2 } },
+    [['Writes', 'taken while 1 replica connected; 2 are', 'good']],
+  ],
+  [
+    'writes are refused',
+    { writes: { ...WRITES, taken: false, code: 'NO_REPLICAS', problem: 'none is connected' } },
+    [['Writes', 'refused: NO_REPLICAS none is connected', 'action']],
+  ],
+  [
+    'fenced',
+    { writes: { ...WRITES, taken: false }, fencedBy: { epoch: 4, primary: 'http://b' } },
+    [['Writes', 'refused: fenced by epoch 4 of the primary at http://b', 'action']],
+  ],
+  [
+    'acknowledgement in force',
+    { acknowledgement: ack({}) },
+    [['Acknowledgement', 'commits are answered when durable on 2 replicas', 'good']],
+  ],
+  [
+    'acknowledgement degraded',
+    { acknowledgement: ack({ degradedSince: AT, timeouts: 3 }) },
+    [['Acknowledgement', `degraded since ${AT}: commits are answered when durable on 2 replicas`, 'attention']],
+  ],
+  ['acknowledgement is local', { acknowledgement: ack({ level: 'local' }) }, []],
+  ['the log is kept', { logPurge: LOG }, [['Log', `2.00 KiB since ${AT}, kept for good`, 'good']]],
+  [
+    'the log is bounded, purged, held and needed by one who is lost',
+    {
+      logPurge: {
+        ...LOG,
+        floorTime: null,
+        keepAgeMs: 7_200_000,
+        keepBytes: 1024,
+        bytesMax: 4096,
+        deleting: true,
+        holders: [
+          { name: 'gone', lsn: '1', seenAt: AT, lost: true },
+          { name: 'slow', lsn: '4', seenAt: AT, lost: false },
+        ],
+      },
+    },
+    [
+      ['Log', '2.00 KiB from LSN 1, kept for 2 h 0 min, up to 1.00 KiB, never beyond 4.00 KiB; purging', 'good'],
+      ['Log held for', 'slow, which has 3 transactions to come', 'good'],
+      ['Left behind', 'gone needs the log from behind LSN 1, which is purged', 'action'],
+    ],
+  ],
+  [
+    'verified and scrubbed',
+    { verification: { marker: { lsn: '1234', at: AT, tables: 2 }, scrub: SCRUB } },
+    [
+      ['Verified', `counts written at LSN 1,234, ${AT}`, 'good'],
+      ['Scrub', `1,200 rows sound at ${AT}`, 'good'],
+    ],
+  ],
+  [
+    'flaws',
+    { verification: { marker: null, scrub: { ...SCRUB, flawsFound: 2, last: null } } },
+    [['Scrub', '2 flaws found', 'action']],
+  ],
+  [
+    'a scrub is running',
+    { verification: { marker: null, scrub: { ...SCRUB, running: true, share: 0.509, at: 'test.things' } } },
+    [['Scrub', '50 % of a pass done, at test.things', 'good']],
+  ],
+  [
+    'a copy is sent',
+    {
+      copies: [{ name: 'berlin-2', since: AT, startLsn: '7', bytesSent: 1024, bytesEstimate: 10_240, entriesSent: 5 }],
+    },
+    [['Copy', 'berlin-2: 1.00 KiB of about 10.0 KiB', 'good']],
+  ],
+]
+
+function ack(changes: Partial<NonNullable<ServerStatus['acknowledgement']>>): ServerStatus['acknowledgement'] & object {
+  return {
+    level: 'durable',
+    replicas: 2,
+    timeoutMs: 1000,
+    onTimeout: 'continue',
+    degradedSince: null,
+    waiting: 0,
+    timeouts: 0,
+    ...changes,
+  }
+}
+
+for (const [name, changes, expected] of CASES) {
+  t.test(name, (t) => {
+    const status = serverStatus(changes)
+    t.same(
+      operationFacts(status).map(({ label, text, level }) => [label, text, level]),
+      expected,
+    )
+    const text = statusText(status)
+    for (const [, words, level] of expected) t.ok(text.includes(level === 'good' ? words : ` ${words}`), words)
+    t.end()
+  })
+}
+
+t.test('orders given to a replica', (t) => {
+  const status = replicaStatus({
+    chain: ['a', 'b'],
+    paused: { by: 'anna', since: AT, reason: 'a look at the rows' },
+    delayMs: 60_000,
+    only: ['local.test'],
+    refusedLsn: '9',
+    skipped: [{ lsn: '5', position: LOG.floor, by: 'anna', reason: 'a bug', at: AT }],
+  })
+  const facts = operationFacts(status).map(({ label, text, level }) => [label, text, level])
+  t.same(facts, [
+    ['Paused', `by anna since ${AT}: a look at the rows`, 'attention'],
+    ['Delayed', 'kept 1 min 0 s behind on purpose', 'good'],
+    ['Filter', 'holds rows of local.test only', 'good'],
+    ['Chain', 'the primary is 2 hops away; lag is measured against it', 'good'],
+    ['Refused', 'LSN 9 cannot be applied here', 'action'],
+    ['Diverged by skip', `LSN 5, skipped by anna at ${AT}: a bug`, 'action'],
+  ])
+  t.end()
+})
