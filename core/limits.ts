@@ -178,11 +178,15 @@ export const SNAPSHOT_CHUNK_BYTES_MAX = FRAME_PAYLOAD_BYTES_MAX + 1 * MIB
 export const SNAPSHOTS_RUNNING_MAX = 4
 /** A copy that is being made is synced about every so many bytes. */
 export const CLONE_BATCH_BYTES_TARGET = 8 * MIB
+/** And at least so often while something arrives, in milliseconds: so much is lost when it is killed. */
+export const CLONE_BATCH_MS_MAX = 1000
 /** LevelDB write buffer of a copy that is being made: nobody reads it meanwhile. */
 export const CLONE_WRITE_BUFFER_BYTES = 16 * MIB
 /** So often in a row a copy is taken up again when nothing arrived, and so often when what arrived was damaged. */
 export const CLONE_ATTEMPTS_MAX = 60
 export const CLONE_DAMAGED_ATTEMPTS_MAX = 5
+/** A new replica copies rows instead of applying the log from its beginning when that has so many bytes. */
+export const CLONE_LOG_BYTES_MIN = 256 * MIB
 /** So often a copy is begun anew because its server has purged the log that it still needs. */
 export const CLONE_RESTARTS_MAX = 3
 

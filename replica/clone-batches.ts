@@ -5,18 +5,23 @@
  * - each batch has the record of how far the copy is with it, so after a crash the two agree;
  * - one batch is in flight and one fills, so memory is bounded by twice the size of a batch.
  */
-import { CLONE_BATCH_BYTES_TARGET } from '../core/limits.js'
+import type { Clock } from '../core/clock.js'
+import { CLONE_BATCH_BYTES_TARGET, CLONE_BATCH_MS_MAX } from '../core/limits.js'
 import type { CommitGroup, Store } from '../store/store.js'
 import { WriteSet } from '../store/write-set.js'
 import { CLONE_META, type CloneRecord, encodeCloneRecord } from './clone-record.js'
 
 export class CloneBatches {
   readonly store: Store
+  readonly #clock: Clock
   #open: CommitGroup | undefined
   #writing: Promise<void> = Promise.resolve()
+  #writtenMs: number
 
-  constructor(store: Store) {
+  constructor(store: Store, clock: Clock) {
     this.store = store
+    this.#clock = clock
+    this.#writtenMs = clock.monotonicMs()
   }
 
   /** Takes what is written next. */
@@ -25,8 +30,12 @@ export class CloneBatches {
     return this.#open
   }
 
+  /** Whether the open batch is to be written: it is large, or what is in it would be lost for long in a crash. */
   get isFull(): boolean {
-    return this.#open !== undefined && this.#open.bytes >= CLONE_BATCH_BYTES_TARGET
+    if (this.#open === undefined) return false
+    return (
+      this.#open.bytes >= CLONE_BATCH_BYTES_TARGET || this.#clock.monotonicMs() - this.#writtenMs >= CLONE_BATCH_MS_MAX
+    )
   }
 
   /**
@@ -47,6 +56,7 @@ export class CloneBatches {
     await this.#writing
     this.store.assertSpace()
     this.#open = undefined
+    this.#writtenMs = this.#clock.monotonicMs()
     this.#writing = this.store.commit(group)
     // Whoever writes or settles next hears of it.
     this.#writing.catch(() => undefined)

@@ -141,7 +141,7 @@ class Copying {
     if (this.#store.get(ROLE_META) === undefined) {
       const record = await this.#fetchAll()
       this.#isCounting = true
-      const batches = new CloneBatches(this.#store)
+      const batches = new CloneBatches(this.#store, this.#clock)
       await new CopyCounter(batches, this.#noteProgress).run()
       await this.#store.commit([identityOf(record)])
     }
@@ -183,7 +183,7 @@ class Copying {
 
   async #fetch(): Promise<CloneRecord> {
     const { source } = this.#options
-    const batches = new CloneBatches(this.#store)
+    const batches = new CloneBatches(this.#store, this.#clock)
     try {
       let record = readCloneRecord(this.#store)
       if (record?.end === undefined) {

@@ -20,7 +20,7 @@ export const verb: Verb<Options> = {
     addJsonFlag(command)
       .requiredOption('--from <url>', 'the server, a primary or a replica')
       .requiredOption('--data <dir>', 'the data directory to be, new or empty; DIR.cloning lies beside it meanwhile')
-      .option('--rate <bytes>', 'at most so many bytes a second, such as 20MB', bytesFlag(1))
+      .option('--rate <bytes>', 'at most so many bytes a second, such as 20MiB', bytesFlag(1))
   },
   async run({ options, terminal, untilStopped }) {
     const { from, data, rate } = options

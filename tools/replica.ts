@@ -7,6 +7,7 @@ import { registerReplicationRoutes } from '../replica/replication-routes.js'
 import { ServedReplica } from '../replica/served-replica.js'
 import { type Promoted, registerRoleRoutes } from '../replica/role-routes.js'
 import { listFlag, within } from './flags.js'
+import { ReplicaCopier } from './clone/replica-copier.js'
 import { takeOver, tellOldPrimary } from './failover/take-over.js'
 import { addPrimaryFlags } from './primary-flags.js'
 import { type PrimaryFlags, servePrimary } from './serve-primary.js'
@@ -19,6 +20,7 @@ const delaySeconds = within(0, REPLICA_DELAY_MS_MAX / 1000)
 interface ReplicaFlags extends PrimaryFlags {
   readonly from: string
   readonly delay: number
+  readonly reclone: boolean
   readonly only?: readonly string[]
 }
 
@@ -38,14 +40,19 @@ export const verb: Verb<ReplicaFlags> = {
         listFlag,
       )
       .option('--delay <seconds>', 'apply each transaction only so long after its commit', delaySeconds, 0)
+      .option('--reclone', 'replace this directory by a copy when the log that it needs was purged', false)
       .option('--json', 'print events as JSON lines', false)
     addPrimaryFlags(command)
   },
-  async run({ options, terminal, untilStopped }) {
+  async run(invocation) {
+    const { options, terminal, untilStopped } = invocation
     const signal = untilStopped()
     const onError = (error: unknown): void => {
       terminal.note(`error: ${error instanceof Error ? error.message : String(error)}`)
     }
+    const turned = new AbortController()
+    const copier = new ReplicaCopier(options, terminal, signal)
+    await copier.begin()
     const replica = await Replica.open({
       path: options.data,
       from: options.from,
@@ -57,13 +64,13 @@ export const verb: Verb<ReplicaFlags> = {
       onError,
       onStateChange(state, error) {
         if (signal.aborted) return
+        if (state === 'stopped' && copier.noteStopped(error, replica.position.lsn)) turned.abort()
         const code = error?.code ?? null
         if (options.json) terminal.printJson({ event: 'replication', state, code, message: error?.message ?? null })
         else terminal.note(`replication: ${state}${error === undefined ? '' : ` (${error.code}: ${error.message})`}`)
       },
     })
     const node = new ServedReplica(replica, { name: options.name, onError })
-    const turned = new AbortController()
     let promoted: Promoted | undefined
     let ownUrl: string | undefined
     const port = await serve({
@@ -95,6 +102,11 @@ export const verb: Verb<ReplicaFlags> = {
       },
       close: () => replica.close(),
     })
+    if (promoted === undefined && copier.isWanted && !signal.aborted) {
+      await copier.replace()
+      await verb.run({ ...invocation, options: { ...options, port } })
+      return
+    }
     if (promoted === undefined) return
     const { epoch, fenced } = promoted
     if (options.json) terminal.printJson({ event: 'promoted', epoch })

@@ -19,6 +19,7 @@ interface SnapshotQuery {
   readonly after?: string
   readonly start?: string
   readonly seen?: string
+  readonly rate?: string
 }
 
 const CONTENT_TYPE = 'application/octet-stream'
@@ -35,6 +36,7 @@ const QUERY = {
       description: 'To go on: the last key that arrived, in hex. `start` and `seen` belong to it.',
     },
     start: { ...POSITION, description: 'The start that the header of the first stream named.' },
+    rate: { type: 'string', pattern: '^[1-9]\\d{0,14}$', description: 'At most so many bytes a second, decimal.' },
     seen: { ...POSITION, description: 'The position in the last page that arrived.' },
   },
 }
@@ -53,7 +55,12 @@ export function registerSnapshotRoutes(app: FastifyInstance, context: HttpContex
     },
     async (request, reply) => {
       const resume = resumeOf(request.query)
-      const { chunks, end } = await openSnapshotStream(state, { name: request.query.name ?? request.ip, resume })
+      const { name = request.ip, rate } = request.query
+      const { chunks, end } = await openSnapshotStream(state, {
+        name,
+        resume,
+        rate: rate === undefined ? undefined : Number(rate),
+      })
       const stream = Readable.from(chunks, { highWaterMark: 1 })
       const forget = context.longRequests.add(() => stream.destroy())
       stream.on('error', context.onError)

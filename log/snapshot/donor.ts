@@ -14,7 +14,7 @@
  * - one page is in memory, and the next is read when the receiver has taken it;
  * - a snapshot that is running is known, with the position from which it needs the log.
  */
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { ReplogError } from '../../core/errors.js'
 import { SNAPSHOT_PAGE_BYTES_TARGET, SNAPSHOT_PAGE_ENTRIES_MAX } from '../../core/limits.js'
 import { LSN_ZERO } from '../../core/position.js'
@@ -35,6 +35,8 @@ export interface SnapshotRequest {
   /** How the receiver calls itself, for people. */
   readonly name: string
   readonly resume?: SnapshotResume | undefined
+  /** Bytes a second; as fast as the receiver takes them when left out. */
+  readonly rate?: number | undefined
   /** Fewer entries than usual in a page, for tests and simulations. */
   readonly pageEntriesMax?: number | undefined
 }
@@ -60,7 +62,7 @@ export interface SnapshotStream {
  */
 export async function openSnapshotStream(
   state: ReplicatedState,
-  { name, resume, pageEntriesMax = SNAPSHOT_PAGE_ENTRIES_MAX }: SnapshotRequest,
+  { name, resume, rate, pageEntriesMax = SNAPSHOT_PAGE_ENTRIES_MAX }: SnapshotRequest,
 ): Promise<SnapshotStream> {
   if (state.filter !== undefined) {
     throw new ReplogError(
@@ -76,7 +78,7 @@ export async function openSnapshotStream(
     const header = await headerOf(state, start)
     running.bytesEstimate = header.bytesEstimate
     return {
-      chunks: chunks(state, running, header, resume, pageEntriesMax),
+      chunks: paced(chunks(state, running, header, resume, pageEntriesMax), rate),
       end: () => {
         state.snapshots.end(running, false)
       },
@@ -84,6 +86,22 @@ export async function openSnapshotStream(
   } catch (error) {
     state.snapshots.end(running, false)
     throw error
+  }
+}
+
+/** The pauses are made here and not by the receiver alone, because megabytes fit between the two. */
+async function* paced(pieces: AsyncGenerator<Buffer>, rate: number | undefined): AsyncGenerator<Buffer> {
+  if (rate === undefined) {
+    yield* pieces
+    return
+  }
+  const startMs = performance.now()
+  let bytes = 0
+  for await (const piece of pieces) {
+    yield piece
+    bytes += piece.length
+    const aheadMs = (bytes / rate) * 1000 - (performance.now() - startMs)
+    if (aheadMs > 1) await delay(aheadMs)
   }
 }
 

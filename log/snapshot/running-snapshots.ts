@@ -49,11 +49,6 @@ export class RunningSnapshots {
     }))
   }
 
-  /** The log that they need, for who purges it. */
-  holders(): readonly { readonly name: string; readonly lsn: Lsn }[] {
-    return this.list().map(({ name, startLsn }) => ({ name: `snapshot from ${startLsn} for ${name}`, lsn: startLsn }))
-  }
-
   /** @throws ReplogError LIMIT */
   begin(name: string, startLsn: Lsn): RunningSnapshot {
     if (this.#running.size >= SNAPSHOTS_RUNNING_MAX) {

@@ -297,7 +297,7 @@ void t.test('a server sends so many copies at a time, and knows them', async (t)
   await t.rejects(openSnapshotStream(state, { name: 'one more' }), { code: 'LIMIT' })
   t.equal(state.snapshots.list().length, SNAPSHOTS_RUNNING_MAX)
   t.same(
-    state.snapshots.holders().map(({ lsn }) => lsn),
+    state.snapshots.list().map(({ startLsn }) => startLsn),
     open.map(() => state.durable.lsn),
   )
   for (const { end } of open) end()

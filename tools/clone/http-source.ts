@@ -25,7 +25,8 @@ export function httpSource(url: string, options: HttpSourceOptions = {}): CloneS
         query.set('start', formatPosition(resume.start))
         query.set('seen', formatPosition(resume.seen))
       }
-      return paced(client.stream(`/v1/snapshot?${query.toString()}`, { signal }), options.rate)
+      if (options.rate !== undefined) query.set('rate', String(options.rate))
+      return client.stream(`/v1/snapshot?${query.toString()}`, { signal })
     },
     log(after, signal) {
       return paced(client.stream(`/v1/log?after=${formatPosition(after)}`, { signal }), options.rate)
