@@ -6,7 +6,12 @@
  * What an operator must see to, and this one does: replicas follow nobody while it is decided which is the most advanced,
  * and the old primary reaches none of them any more, dead or alive.
  */
+import { isReplogError, messageOf } from '../../core/errors.js'
 import { formatPosition } from '../../core/position.js'
+import { positionAt } from '../../log/position-at.js'
+import type { Primary } from '../../primary/primary.js'
+import type { Peer } from '../../tools/rejoin/http-peer.js'
+import { rejoin } from '../../tools/rejoin/rejoin.js'
 import type { Random } from '../isolation/random.js'
 import type { SimNetwork } from './sim-network.js'
 import type { SimProcess } from './sim-process.js'
@@ -32,6 +37,8 @@ export interface OperatorContext {
 const LOOK_MS = 20
 const QUIET_MS_MAX = 12_000
 const ABSENT_MS_MAX = 4000
+/** How many old primaries rejoin; the others are made anew. */
+const REJOIN_SHARE = 0.8
 /** How long a step may take until it is begun again. */
 const STEP_MS_MAX = 5000
 /** Nobody has this name. */
@@ -95,7 +102,7 @@ export class Operator {
     old.isHeldDown = true
     cluster.former = undefined
     for (const { name } of others) network.join(old.name, name)
-    await this.#bringBack(old)
+    await this.#bringBack(old, next)
     old.isHeldDown = false
     old.follow(next.name)
     old.start()
@@ -150,10 +157,29 @@ export class Operator {
     }
   }
 
-  async #bringBack(server: SimServer): Promise<void> {
-    const { trace } = this.#context
-    trace.note(`${server.name} is made anew`)
+  /** It undoes what it has alone, or begins with nothing. */
+  async #bringBack(server: SimServer, from: SimServer): Promise<void> {
+    const { trace, random } = this.#context
     server.histories++
+    for (let isPossible = random.chance(REJOIN_SHARE); isPossible;) {
+      await this.#process.pauseFor(LOOK_MS)
+      const primary = from.primary
+      if (primary === undefined) continue
+      const engine = server.disk.open(server.run())
+      const isDone = await this.#within(server, async () => {
+        try {
+          const report = await rejoin({ path: server.name, peer: peerOf(primary), engine })
+          trace.note(`${server.name} undid ${report.transactions} transactions, ${report.definitions} definitions`)
+        } catch (error) {
+          if (!isReplogError(error, 'DIVERGED') && !isReplogError(error, 'HISTORY_LOST')) throw error
+          trace.note(`${server.name} cannot rejoin: ${messageOf(error)}`)
+          isPossible = false
+        }
+      })
+      server.kill()
+      if (isDone && isPossible) return
+    }
+    trace.note(`${server.name} is made anew`)
     await server.disk.found('replica', `${server.name} ${++this.#count}`, this.#process)
   }
 
@@ -173,5 +199,19 @@ export class Operator {
       await this.#process.pauseFor(LOOK_MS)
     }
     return outcome === true
+  }
+}
+
+/** The history of a primary, as an HTTP client would be told of it. */
+function peerOf({ state }: Primary): Peer {
+  const { clusterId, serverId } = state.identity
+  return {
+    url: 'the primary',
+    role: 'primary',
+    clusterId: clusterId!.toString('hex'),
+    serverId: serverId.toString('hex'),
+    head: state.durable,
+    floor: state.trimFloor,
+    positionAt: async (lsn) => (await positionAt(state, lsn)).position,
   }
 }

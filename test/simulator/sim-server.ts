@@ -84,19 +84,24 @@ export class SimServer {
   /** Starts a process; it serves when it has opened its store. */
   start(): void {
     if (this.isUp || this.isHeldDown) return
-    const { network, random, trace } = this.#context
-    const { host } = this
-    host.hasPower = true
-    const process = network.process(random.below(2 * SKEW_MS_MAX) - SKEW_MS_MAX)
-    host.run(process)
-    this.#primary = undefined
-    this.#replica = undefined
-    trace.note(`${this.name} starts as ${this.disk.role}`)
+    const process = this.run()
+    this.#context.trace.note(`${this.name} starts as ${this.disk.role}`)
     this.#open(process).catch((error: unknown) => {
       if (process.isDead) return
       if (isOfAnEnd(error)) this.#restartSoon(process)
       else this.#context.fault(`${this.name} cannot start: ${messageOf(error)}`)
     })
+  }
+
+  /** A new process on the machine, which does not serve. */
+  run(): SimProcess {
+    const { network, random } = this.#context
+    const process = network.process(random.below(2 * SKEW_MS_MAX) - SKEW_MS_MAX)
+    this.host.hasPower = true
+    this.host.run(process)
+    this.#primary = undefined
+    this.#replica = undefined
+    return process
   }
 
   /** kill -9, or the loss of power; either drops what is not synced. */

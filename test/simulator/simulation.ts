@@ -43,7 +43,7 @@ export interface SimulationResult {
 
 const SERVERS = ['primary', 'one', 'two'] as const
 /** How many calls go to a primary that was replaced, while there is one. */
-const STALE_SHARE = 0.2
+const STALE_SHARE = 0.5
 const CLIENTS = 5
 const OPERATIONS_EACH = 40
 const TROUBLE_MS_MAX = 25_000

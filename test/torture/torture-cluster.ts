@@ -1,10 +1,9 @@
 /**
  * Three servers as processes of the built program, a bad network between them, and an operator who replaces the primary
- * when it is lost: the most advanced replica is promoted, the others follow it, and an empty server takes the place of the old one.
+ * when it is lost: the most advanced replica is promoted, the others follow it, and the old primary rejoins.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -109,9 +108,9 @@ export class TortureCluster {
     this.replicas = [follower, old]
   }
 
-  /** The old primary, which is dead, is replaced by a replica that begins with nothing. */
-  async replace(member: Member): Promise<void> {
-    await rm(member.path, { recursive: true })
+  /** The old primary, which is dead, becomes a replica of the new one. */
+  async rejoin(member: Member): Promise<void> {
+    await replog('rejoin', '--from', this.primary.server.url, '--data', member.path, '--json')
     await this.#restart(member)
   }
 

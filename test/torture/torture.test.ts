@@ -54,7 +54,7 @@ void t.test(`${ROUNDS} primaries are lost, seed ${TEST_SEED}`, async (t) => {
     t.same(lost, [], `round ${round}: all of ${load.acknowledged.size} acknowledged transactions are there`)
     t.equal(count, BigInt(ids.size), 'each transaction is there as a whole, once')
     t.ok(load.acknowledged.size > before, `${load.acknowledged.size - before} were acknowledged in this round`)
-    await cluster.replace(old)
+    await cluster.rejoin(old)
     await cluster.converged()
   }
   t.same(await cluster.check(), [], 'in the end')
