@@ -162,9 +162,24 @@ export const NATS_STREAM_BYTES_DEFAULT = 1024 * MIB
 /** Shortest time that a stream may keep a message for, in milliseconds. */
 export const NATS_STREAM_AGE_MS_MIN = 1_000
 
+/** Most messages that a replica asks JetStream for at once. */
+export const NATS_FETCH_MESSAGES = 32
+/** How long such a request waits for messages, in milliseconds. */
+export const NATS_FETCH_MS = 5_000
+/** A consumer that nobody reads for so long is deleted by the server, in milliseconds. */
+export const NATS_CONSUMER_IDLE_MS = 300_000
+/** How long a replica waits for the primary's welcome over NATS before it reads the stream without, in milliseconds. */
+export const NATS_WELCOME_MS = 2_000
+/** How often a replica on the direct link looks whether the stream reaches back to it again, in milliseconds. */
+export const NATS_RETURN_MS = 10_000
+/** Most replicas that say hello over NATS at a time. */
+export const NATS_REPLICAS_MAX = 10_000
+
 /** Shortest and longest time that a lease is given for, in milliseconds. */
 export const LEASE_MS_MIN = 100
 export const LEASE_MS_MAX = 600_000
+/** How long a primary that fails over by itself may be silent, when nobody says. */
+export const LEASE_MS_DEFAULT = 5000
 /** Longest name of a holder of a lease, in characters. */
 export const LEASE_HOLDER_LENGTH_MAX = 1000
 
@@ -256,6 +271,10 @@ export const SCRUB_PAUSE_MS = 86_400_000
 export const SCRUB_SLICE_MS_MAX = 1000
 /** Most flaws in the report of one pass; all are counted. */
 export const VERIFY_FLAWS_MAX = 1000
+/** Bytes that a repair writes in one batch. */
+export const REPAIR_BATCH_BYTES = 8 * MIB
+/** Most rows that may have changed between a peer and the log that it helps to mend. */
+export const REPAIR_CHANGES_MAX = 1_000_000
 /** Most jobs in one listing. */
 export const JOBS_LISTED_MAX = 1000
 /** Keys a purge job deletes in one batch. */

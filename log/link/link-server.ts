@@ -95,7 +95,8 @@ export class LinkServer {
     return [...this.#followers.values()].map(({ follower }) => {
       const { name, serverId } = follower.identity
       const { durable: lsn } = follower.reached
-      return { name: `replica ${name} (${serverId.slice(0, 8)})`, lsn, isGone: follower.leftMs !== Infinity }
+      const goneMs = Math.max(0, this.#clock.monotonicMs() - follower.leftMs)
+      return { name: `replica ${name} (${serverId.slice(0, 8)})`, lsn, goneMs }
     })
   }
 
@@ -184,6 +185,7 @@ export class LinkServer {
       name: this.#options.name,
       ...this.#news(),
     })
+    if (hello.frames === false) return connection
     this.#pump(socket, cursor, gone).catch((error: unknown) => {
       this.#refuse(socket, error)
     })

@@ -23,7 +23,7 @@ import {
   LOG_PURGE_STEP_BYTES,
   LOG_PURGE_STEP_TRANSACTIONS,
 } from '../../core/limits.js'
-import { type Lsn, type Position, formatPosition } from '../../core/position.js'
+import { LSN_MAX, type Lsn, type Position, formatPosition } from '../../core/position.js'
 import type { LogFloor } from '../log-floor.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import { DeadFrames } from './dead-frames.js'
@@ -32,8 +32,8 @@ import { type MeasureBounds, type Measured, measure } from './measure.js'
 import {
   type LogRetention,
   type LogRetentionOptions,
-  type MayGo,
   type PurgeLogInput,
+  type PurgeRule,
   requirePurgeInput,
   resolveRetention,
   ruleOf,
@@ -100,7 +100,11 @@ export class LogPurger {
     this.#onError = onError
     this.retention = new Retention(state, () => clock.nowUs())
     this.retention.add(
-      () => state.snapshots.list().map(({ name, startLsn }) => ({ name: `copy for ${name}`, lsn: startLsn })),
+      () =>
+        state.snapshots.list().map(({ name, startedAt, startLsn }) => ({
+          name: `copy for ${name}, begun at ${startedAt.toISOString()}`,
+          lsn: startLsn,
+        })),
       COPY_HOLD_MS,
     )
     this.#dead = new DeadFrames(state, clock)
@@ -138,7 +142,7 @@ export class LogPurger {
     return this.#alone(async () => {
       const before = this.#state.floor
       await this.#run(rule, () => this.retention.lowest(), 'it was purged by hand')
-      await this.#dead.compact()
+      if (this.#dead.uncompactedBytes > 0) await this.#dead.compact()
       return this.#result(before, this.#state.floor, false, await this.#heldBack(rule, this.#state.floor))
     })
   }
@@ -205,7 +209,11 @@ export class LogPurger {
       const rule = ruleOf({ olderThanMs: keepAgeMs, keepBytes }, this.#clock.nowUs())
       await this.#run(rule, () => this.retention.lowest(), 'it is kept for a time, or up to a size, and no longer')
     }
-    if (this.#isAboveCap) await this.#obeyCap(bytesMax!)
+    // Commits go on meanwhile; where nothing more can go, the next check has another try.
+    for (let before: Lsn | undefined; this.#isAboveCap && before !== this.#state.trimFloor;) {
+      before = this.#state.trimFloor
+      await this.#obeyCap(bytesMax!)
+    }
     if (this.#dead.uncompactedBytes >= LOG_PURGE_COMPACT_BYTES) await this.#dead.compact()
   }
 
@@ -214,15 +222,11 @@ export class LogPurger {
     const least = BigInt(Math.floor(bytesMax * LOG_CAP_SHARE))
     const cause = `it exceeded its hard cap of ${bytesMax} bytes, which counts for more than who is behind`
     const holders = this.retention.holders().filter(({ lsn }) => lsn >= this.#state.trimFloor)
-    await this.#run(
-      ({ bytesFromHere }) => bytesFromHere > least,
-      () => undefined,
-      cause,
-    )
+    const rule: PurgeRule = { lsnMax: LSN_MAX, mayGo: ({ bytesFromHere }) => bytesFromHere > least }
+    await this.#run(rule, () => undefined, cause)
     for (const { name, lsn } of holders) {
       const { floor } = this.#state
       if (lsn >= floor.position.lsn) continue
-      this.retention.forget(name)
       this.#leftBehind.push({ name, lsn, floor: floor.position.lsn, atUs: this.#clock.nowUs(), bytesMax })
       while (this.#leftBehind.length > LEFT_BEHIND_LISTED_MAX) this.#leftBehind.shift()
       this.#onError(
@@ -237,7 +241,7 @@ export class LogPurger {
   }
 
   /** @param lowest up to where it may go at the most; asked before each step */
-  async #run(rule: MayGo, lowest: () => Lsn | undefined, cause: string): Promise<void> {
+  async #run(rule: PurgeRule, lowest: () => Lsn | undefined, cause: string): Promise<void> {
     while (!this.#isStopped()) {
       const { floor } = this.#state
       const measured = await measure(this.#state, floor, rule, this.#bounds(lowest(), STEP))
@@ -263,14 +267,14 @@ export class LogPurger {
     this.#bytes += bytes
   }
 
-  async #foretell(rule: MayGo): Promise<PurgeLogResult> {
+  async #foretell(rule: PurgeRule): Promise<PurgeLogResult> {
     const { floor } = this.#state
     const measured = await measure(this.#state, floor, rule, this.#bounds(this.retention.lowest(), UNBOUNDED))
     return this.#result(floor, measured.floor, true, await this.#heldBack(rule, measured.floor))
   }
 
   /** Who is in the way of a purge by this rule that has come, or would come, to `reached`. */
-  async #heldBack(rule: MayGo, reached: LogFloor): Promise<readonly HeldBack[]> {
+  async #heldBack(rule: PurgeRule, reached: LogFloor): Promise<readonly HeldBack[]> {
     const holders = this.retention.holders().filter(({ lsn }) => lsn >= this.#state.trimFloor)
     if (holders[0] === undefined || holders[0].lsn > reached.position.lsn) return []
     const wanted = (await measure(this.#state, reached, rule, this.#bounds(undefined, UNBOUNDED))).floor.position.lsn

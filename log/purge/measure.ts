@@ -4,15 +4,15 @@
  * Invariants: what may go is whole transactions; each frame of them was read and is sound, so damage is met here and
  * not lost with what is deleted; (G8) the floor that comes out is exact: position, bytes and time.
  */
-import { ReplogError } from '../../core/errors.js'
+import { ReplogError, isReplogError } from '../../core/errors.js'
 import { LOG_PURGE_PAGE_FRAMES, SCAN_PAGE_BYTES_MAX } from '../../core/limits.js'
 import { type Lsn, nextLsn } from '../../core/position.js'
 import { logKey } from '../../store/keys.js'
-import { frameAt, readWholeFrame } from '../codec/frame.js'
+import { type Frame, readWholeFrame } from '../codec/frame.js'
 import { peekTransaction } from '../codec/transaction-codec.js'
 import type { LogFloor } from '../log-floor.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import type { MayGo } from './purge-policy.js'
+import type { PurgeRule } from './purge-policy.js'
 
 export interface MeasureBounds {
   /** Nothing above this may go. */
@@ -36,9 +36,10 @@ export interface Measured {
 export async function measure(
   state: ReplicatedState,
   from: LogFloor,
-  mayGo: MayGo,
-  { lsnMax, bytesMax, transactionsMax, isStopped }: MeasureBounds,
+  rule: PurgeRule,
+  { bytesMax, transactionsMax, isStopped, ...bounds }: MeasureBounds,
 ): Promise<Measured> {
+  const lsnMax = bounds.lsnMax < rule.lsnMax ? bounds.lsnMax : rule.lsnMax
   let floor = from
   let transactions = 0
   let bytes = 0
@@ -53,18 +54,19 @@ export async function measure(
       bytesMax: SCAN_PAGE_BYTES_MAX,
       reverse: false,
     })
-    if (entries.length === 0) throw missing(lsn, open.segments)
+    if (entries.length === 0) throw damaged(lsn, open.segments)
     for (const { value } of entries) {
-      const frame = readWholeFrame(value)
-      if (frame.lsn !== lsn || frame.segment !== open.segments) throw missing(lsn, open.segments)
+      const frame = soundFrame(value, lsn, open.segments)
+      // What lies before the damage may go.
+      if (frame === undefined && transactions > 0) return measured(false)
+      if (frame === undefined) throw damaged(lsn, open.segments)
       open = { segments: open.segments + 1, bytes: open.bytes + value.length }
       if (!frame.lastSegment) continue
       const { commitTimestampUs: commitUs } = peekTransaction(frame.payload)
       const bytesFromHere = state.logBytes - floor.logBytes
-      if (!mayGo({ lsn, commitUs, bytes: open.bytes, bytesFromHere })) return measured(true)
-      const digest = Buffer.from(frameAt(value, 0, value.length).digest)
+      if (!rule.mayGo({ commitUs, bytes: open.bytes, bytesFromHere })) return measured(true)
       floor = {
-        position: { epoch: frame.epoch, lsn, digest },
+        position: { epoch: frame.epoch, lsn, digest: Buffer.from(frame.digest) },
         logBytes: floor.logBytes + BigInt(open.bytes),
         commitUs,
       }
@@ -78,9 +80,21 @@ export async function measure(
   return measured(true)
 }
 
-function missing(lsn: Lsn, segment: number): ReplogError {
+/** Undefined for what is not the frame that belongs there. */
+function soundFrame(value: Buffer, lsn: Lsn, segment: number): Frame | undefined {
+  try {
+    const frame = readWholeFrame(value)
+    return frame.lsn === lsn && frame.segment === segment ? frame : undefined
+  } catch (error) {
+    if (isReplogError(error, 'CORRUPT')) return undefined
+    throw error
+  }
+}
+
+function damaged(lsn: Lsn, segment: number): ReplogError {
   return new ReplogError(
     'CORRUPT',
-    `frame ${lsn}/${segment} is missing from the log, so nothing behind it is purged; restore this server from a peer`,
+    `frame ${lsn}/${segment} of the log is damaged or missing, so it is not purged from there on; mend it with ` +
+      '`replog repair`, or restore this server from a peer',
   )
 }

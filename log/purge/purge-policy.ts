@@ -36,7 +36,6 @@ export interface PurgeLogInput {
 }
 
 export interface PurgeCandidate {
-  readonly lsn: Lsn
   readonly commitUs: bigint
   /** Of its frames. */
   readonly bytes: number
@@ -44,8 +43,12 @@ export interface PurgeCandidate {
   readonly bytesFromHere: bigint
 }
 
-/** Whether the oldest transaction goes. Asked in the order of the log until the answer is no. */
-export type MayGo = (candidate: PurgeCandidate) => boolean
+export interface PurgeRule {
+  /** Nothing above this goes, and nothing there has to be read. */
+  readonly lsnMax: Lsn
+  /** Whether the oldest transaction goes. Asked in the order of the log until the answer is no. */
+  readonly mayGo: (candidate: PurgeCandidate) => boolean
+}
 
 const RETENTION_KEYS: ReadonlySet<string> = new Set(['keepAgeMs', 'keepBytes', 'bytesMax', 'followerHoldMs'])
 const INPUT_KEYS: ReadonlySet<string> = new Set(['beforeLsn', 'olderThanMs', 'keepBytes', 'dryRun'])
@@ -80,12 +83,16 @@ export function requirePurgeInput(input: PurgeLogInput): void {
   requireCount('keepBytes', keepBytes, 0)
 }
 
-export function ruleOf(input: Pick<PurgeLogInput, 'beforeLsn' | 'olderThanMs' | 'keepBytes'>, nowUs: bigint): MayGo {
+export function ruleOf(
+  input: Pick<PurgeLogInput, 'beforeLsn' | 'olderThanMs' | 'keepBytes'>,
+  nowUs: bigint,
+): PurgeRule {
   const { beforeLsn, olderThanMs, keepBytes } = input
-  return ({ lsn, commitUs, bytes, bytesFromHere }) =>
-    (beforeLsn !== undefined && lsn < beforeLsn) ||
+  if (beforeLsn !== undefined) return { lsnMax: (beforeLsn - 1n) as Lsn, mayGo: () => true }
+  const mayGo: PurgeRule['mayGo'] = ({ commitUs, bytes, bytesFromHere }) =>
     (olderThanMs !== undefined && nowUs - commitUs > BigInt(olderThanMs) * 1000n) ||
     (keepBytes !== undefined && bytesFromHere - BigInt(bytes) >= BigInt(keepBytes))
+  return { lsnMax: LSN_MAX, mayGo }
 }
 
 function requireKnown(options: object, keys: ReadonlySet<string>, what: string): void {

@@ -23,8 +23,8 @@ export interface RetentionHolder {
   readonly name: string
   /** It has everything up to here, and needs what comes behind. */
   readonly lsn: Lsn
-  /** It was there, and is not now. */
-  readonly isGone?: boolean
+  /** Since it went, in milliseconds; left out for one that is there. */
+  readonly goneMs?: number
 }
 
 /** A holder as the purge sees it. */
@@ -88,11 +88,6 @@ export class Retention {
     return this.holders().find(({ lsn }) => lsn >= this.#state.trimFloor)?.lsn
   }
 
-  /** A holder that is farther back than the floor of the log is told once, and forgotten when it is gone. */
-  forget(name: string): void {
-    this.#known.delete(name)
-  }
-
   /** Makes what is known durable: when others are there than before, and now and then as they get on. */
   async write(): Promise<void> {
     const holders = this.holders()
@@ -108,12 +103,10 @@ export class Retention {
     await this.#state.appendLocal(writes)
   }
 
-  #note({ name, lsn, isGone = false }: RetentionHolder, lingerMs: number, nowUs: bigint): void {
+  #note({ name, lsn, goneMs = 0 }: RetentionHolder, lingerMs: number, nowUs: bigint): void {
+    const seenUs = nowUs - BigInt(Math.round(goneMs * 1000))
     const before = this.#known.get(name)
-    if (!isGone) this.#known.set(name, { name, lsn, seenUs: nowUs, lingerMs })
-    // One that went before anybody looked; afterwards only time counts.
-    else if (before === undefined) return
-    else if (lsn > before.lsn) this.#known.set(name, { ...before, lsn })
+    if (before === undefined || before.seenUs <= seenUs) this.#known.set(name, { name, lsn, seenUs, lingerMs })
   }
 }
 
