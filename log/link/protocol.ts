@@ -38,6 +38,8 @@ export interface Hello {
   readonly position: string
   /** Bytes of frames up to there. */
   readonly bytes: bigint
+  /** False on a replica that has the frames from elsewhere, from JetStream, and wants to be known here; true when left out. */
+  readonly frames?: boolean
 }
 
 /** What the server that is followed knows of the primary at the end of the chain, which it may be itself. */
@@ -103,6 +105,7 @@ export function decodeLinkMessage(text: string): LinkMessage | undefined {
         name: requireText(fields, 'name').slice(0, 200),
         position: requireText(fields, 'position'),
         bytes: requireInteger(fields, 'bytes'),
+        frames: fields['frames'] !== false,
       }
     case 'welcome':
       return {
