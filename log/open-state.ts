@@ -29,6 +29,7 @@ import { ReplicatedState } from './replicated-state.js'
 import { readCopiedOutcomes } from './stored-outcome.js'
 import { TableFilter } from './table-filter.js'
 import { LogTail } from './tail.js'
+import { assertNoRepair } from './verify/repair-note.js'
 
 export interface OpenStateOptions {
   readonly path: string
@@ -61,6 +62,7 @@ export async function openState(options: OpenStateOptions): Promise<ReplicatedSt
 async function readState(store: Store, clock: Clock, options: OpenStateOptions): Promise<ReplicatedState> {
   const identity = await openIdentity(store, options.role, options.path)
   assertNoRejoin(store, options.path)
+  assertNoRepair(store, options.path)
   const filter = TableFilter.read(store)
   if (filter !== undefined && options.role === 'primary') {
     throw new ReplogError(

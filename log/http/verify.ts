@@ -3,13 +3,22 @@ import type { FastifyInstance } from 'fastify'
 import { ReplogError } from '../../core/errors.js'
 import { SCRUB_RATE_MAX } from '../../core/limits.js'
 import type { HttpContext } from './http-context.js'
-import { answersJson } from './schemas.js'
+import { peerRows } from '../verify/peer-rows.js'
+import { LSN, answersJson } from './schemas.js'
 
 interface VerifyBody {
   readonly bytesPerSecond?: number
+  readonly wait?: boolean
+}
+
+interface RowsQuery {
+  readonly table: string
+  readonly storage: string
+  readonly from?: string
 }
 
 const TAGS = ['operations']
+const ID = { type: 'string', pattern: '^[1-9]\\d{0,9}$' }
 
 const REPORT = {
   position: { type: 'string', description: 'Where the log ended when the pass did.' },
@@ -26,7 +35,7 @@ const REPORT = {
   },
 }
 
-export function registerVerifyRoutes(app: FastifyInstance, { node }: HttpContext): void {
+export function registerVerifyRoutes(app: FastifyInstance, { node, onError }: HttpContext): void {
   app.get(
     '/v1/admin/verify',
     {
@@ -40,6 +49,42 @@ export function registerVerifyRoutes(app: FastifyInstance, { node }: HttpContext
       },
     },
     () => node.state.verification.status(),
+  )
+
+  app.get<{ Querystring: RowsQuery }>(
+    '/v1/admin/verify/rows',
+    {
+      schema: {
+        summary: 'Reads rows as they are stored, at one LSN, for a peer that mends its own',
+        tags: TAGS,
+        querystring: {
+          type: 'object',
+          required: ['table', 'storage'],
+          additionalProperties: false,
+          properties: {
+            table: { ...ID, description: 'Id of the table.' },
+            storage: { ...ID, description: 'Id of the storage that its rows are in.' },
+            from: { type: 'string', pattern: '^([0-9a-f]{2})+$', description: 'Key at which to begin, in hex.' },
+          },
+        },
+        response: answersJson('A page of rows.', {
+          lsn: LSN,
+          statistics: { type: 'string', description: 'Of the table at that LSN; base64.' },
+          rows: { type: 'array', description: 'Key (hex) and row (base64) of each.', items: { type: 'array' } },
+          next: { type: ['string', 'null'], description: 'Where to go on, in hex; null behind the last row.' },
+        }),
+      },
+    },
+    async ({ query }) => {
+      const from = query.from === undefined ? undefined : Buffer.from(query.from, 'hex')
+      const page = await peerRows(node.state, Number(query.table), Number(query.storage), from)
+      return {
+        lsn: page.lsn.toString(),
+        statistics: page.statistics.toString('base64'),
+        rows: page.rows.map(({ key, payload }) => [key.toString('hex'), payload.toString('base64')]),
+        next: page.next?.toString('hex') ?? null,
+      }
+    },
   )
 
   app.post<{ Body: VerifyBody | undefined }>(
@@ -58,6 +103,10 @@ export function registerVerifyRoutes(app: FastifyInstance, { node }: HttpContext
               maximum: SCRUB_RATE_MAX,
               description: 'How much it may read; without a bound when left out.',
             },
+            wait: {
+              type: 'boolean',
+              description: '`false`: answer when it has begun, with what GET answers. A large store takes hours.',
+            },
           },
         },
         response: answersJson('The report of the pass.', REPORT),
@@ -66,7 +115,11 @@ export function registerVerifyRoutes(app: FastifyInstance, { node }: HttpContext
     (request) => {
       const { scrub } = node.state.verification
       if (scrub === undefined) throw new ReplogError('CLOSED', 'this server has no scrub; it is not open any more')
-      return scrub.run(request.body?.bytesPerSecond)
+      const running = scrub.run(request.body?.bytesPerSecond)
+      if (request.body?.wait !== false) return running
+      // What ends it is told to the operator of the server.
+      running.catch(onError)
+      return node.state.verification.status()
     },
   )
 }

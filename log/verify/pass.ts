@@ -10,7 +10,7 @@ import { VERIFY_FLAWS_MAX } from '../../core/limits.js'
 import { type Position, formatPosition } from '../../core/position.js'
 import { flawAt, type Flaw } from './flaw.js'
 import { checkKeys } from './key-check.js'
-import { checkLog } from './log-check.js'
+import { type LogCheckResult, checkLog } from './log-check.js'
 import type { RowSource } from './row-source.js'
 import type { PassReport } from './scrub-status.js'
 import { namedTables } from './every-table.js'
@@ -25,6 +25,8 @@ export interface PassDependencies {
   /** Called before each page but the first with what was read; resolves when the next one may be read. @throws to end */
   readonly pace: (bytes: number) => Promise<void>
   readonly onFlaw: (flaw: Flaw) => void
+  /** Told of the log that was read. */
+  readonly onLog?: (log: LogCheckResult) => void
 }
 
 export class Pass {
@@ -38,11 +40,16 @@ export class Pass {
   rows = 0
   entries = 0
   bytes = 0
-  tablesLeft = 0
+  #tablesInAll = 0
 
   constructor(dependencies: PassDependencies) {
     this.#dependencies = dependencies
     this.#startedAt = dependencies.now()
+  }
+
+  /** How much of it is done, 0 to 1; each table counts alike. */
+  get share(): number {
+    return this.#tables / (this.#tablesInAll + 1)
   }
 
   /** @throws ReplogError CLOSED, and what `pace` throws */
@@ -61,12 +68,11 @@ export class Pass {
     }
     this.at = 'dictionary'
     const tables = await this.#reading('the dictionary', () => namedTables(source.store))
-    this.tablesLeft = tables?.length ?? 0
+    this.#tablesInAll = tables?.length ?? 0
     for (const { message, name } of tables ?? []) {
       this.at = `table ${name.table} of catalog ${name.catalog}`
       await this.#reading(this.at, () => new TableCheck(source, message.id, name, listener).run())
       this.#tables++
-      this.tablesLeft--
     }
     this.at = 'log'
     const frames = await this.#log(listener)
@@ -102,6 +108,7 @@ export class Pass {
       )
       if (this.#dependencies.log().floor.lsn !== floor.lsn) continue
       for (const flaw of found) listener.flaw(flaw)
+      if (result !== undefined) this.#dependencies.onLog?.(result)
       return result?.frames ?? 0
     }
   }

@@ -26,6 +26,8 @@ export interface ScrubStatus {
   readonly running: boolean
   /** What the pass that is running looks at. */
   readonly at: string | null
+  /** How much of the running pass is done, 0 to 1. */
+  readonly share: number
   /** Of the running pass. */
   readonly rows: number
   readonly bytes: number

@@ -50,6 +50,7 @@ export class Scrub implements Scrubber {
       bytesPerSecond: this.#options.bytesPerSecond,
       running: pass !== undefined,
       at: pass?.at ?? null,
+      share: pass?.share ?? 0,
       rows: pass?.rows ?? 0,
       bytes: pass?.bytes ?? 0,
       flawsFound: this.#flawsFound,

@@ -1,0 +1,101 @@
+/**
+ * `replog verify`: one store against itself, offline (`--data DIR`) or in a running server (`URL`).
+ *
+ * It writes nothing and mends nothing. Exit code 1 when something is wrong, with what and where.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { ReplogError, isReplogError } from '../core/errors.js'
+import { flawAt } from '../log/verify/flaw.js'
+import type { PassReport } from '../log/verify/scrub-status.js'
+import type { VerificationStatus } from '../log/verify/verification.js'
+import { verifyStore } from '../log/verify/verify-store.js'
+import { openStoreToRead } from './dictionary-source.js'
+import { addJsonFlag } from './flags.js'
+import { HttpClient } from './http-client.js'
+import { ProgressBar } from './progress-bar.js'
+import { formatCount } from './table-text.js'
+import type { Terminal } from './terminal.js'
+import { UsageError, type Verb } from './verb.js'
+import { reportText } from './verify/report-text.js'
+
+interface Options {
+  readonly data?: string
+  readonly json?: boolean
+}
+
+const POLL_MS = 500
+
+export const verb: Verb<Options> = {
+  name: 'verify',
+  summary: 'Read all that a store holds, and name what is damaged, by table and key range',
+  configure(command: Command) {
+    addJsonFlag(command)
+      .argument('[url]', 'a running server, which verifies itself while it works')
+      .option('--data <dir>', 'a data directory that no server has open')
+  },
+  async run({ args, options, terminal, isFromEnvironment }) {
+    const [url] = args
+    const data = url !== undefined && isFromEnvironment('data') ? undefined : options.data
+    if ((url === undefined) === (data === undefined)) {
+      throw new UsageError('give the URL of a running server, or --data DIR of one that is stopped')
+    }
+    const report = url === undefined ? await verifyDirectory(data!, terminal) : await verifyServer(url, terminal)
+    if (options.json === true) terminal.printJson(report)
+    else await terminal.write(`${reportText(report)}\n`)
+    if (report.flawCount === 0) return
+    throw new ReplogError(
+      'CORRUPT',
+      `${formatCount(report.flawCount)} places are damaged. Stop the server and run ` +
+        '`replog repair --data DIR --from URL` with the URL of a sound peer, or clone this server anew',
+    )
+  },
+}
+
+export async function verifyDirectory(path: string, terminal: Terminal): Promise<PassReport> {
+  const startedAt = new Date().toISOString()
+  let store
+  try {
+    store = await openStoreToRead(path)
+  } catch (error) {
+    // What the preflight refuses is a finding like any other, and ends the search.
+    if (!isReplogError(error, 'CORRUPT')) throw error
+    const read = { tables: 0, rows: 0, entries: 0, frames: 0, bytes: 0 }
+    const flaws = [flawAt('file', error.message)]
+    return { startedAt, finishedAt: new Date().toISOString(), position: 'unknown', ...read, flaws, flawCount: 1 }
+  }
+  const bar = new ProgressBar(terminal.stderr)
+  try {
+    return await verifyStore(store, {
+      onFlaw: () => undefined,
+      onProgress: ({ at, rows, share }) => {
+        bar.update({ phase: at, rows, fraction: share })
+      },
+    })
+  } finally {
+    bar.end()
+    await store.close()
+  }
+}
+
+async function verifyServer(url: string, terminal: Terminal): Promise<PassReport> {
+  const client = new HttpClient(url)
+  const status = async (options?: { readonly body: string }): Promise<VerificationStatus> =>
+    (await client.json('/v1/admin/verify', options)) as VerificationStatus
+  const before = (await status()).scrub?.last?.startedAt
+  // A pass may take longer than a connection lives.
+  await status({ body: '{"wait":false}' })
+  const bar = new ProgressBar(terminal.stderr)
+  try {
+    for (;;) {
+      const { scrub } = await status()
+      if (scrub === null) throw new ReplogError('CLOSED', `${url} is shutting down; its pass did not end`)
+      if (scrub.last !== null && scrub.last.startedAt !== before) return scrub.last
+      if (!scrub.running) throw new ReplogError('INTERNAL', `the pass of ${url} ended early; its log says why`)
+      bar.update({ phase: scrub.at ?? '', rows: scrub.rows, fraction: scrub.share })
+      await delay(POLL_MS)
+    }
+  } finally {
+    bar.end()
+  }
+}
