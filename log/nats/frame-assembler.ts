@@ -37,11 +37,13 @@ export class FrameAssembler {
     return bytes
   }
 
-  #join({ piece }: LogMessageHead, bytes: Buffer): Buffer {
-    const { begin, end, length } = piece!
+  #join(head: LogMessageHead, bytes: Buffer): Buffer {
+    const { begin, end, length } = head.piece!
     if (end - begin !== bytes.length || end > length || length > FRAME_HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX) {
       throw new ReplogError('CORRUPT', 'a piece of a frame is not what its header says')
     }
+    // Of a frame that is not needed some pieces may have gone.
+    if (!this.#begun && head.position.lsn <= this.#after.lsn) return Buffer.alloc(0)
     if (begin === 0) {
       this.#pieces = []
       this.#pieceBytes = 0

@@ -104,15 +104,17 @@ export class Lease {
    * Takes the lease if it is free. It is when it was released, or when one revision of it, or its absence, has been
    * seen from here for a whole ttl: so ask again and again, at least as often as `waitMs` says.
    * @param holder who takes it, as others are told
+   * @param revision only while it is still at this one
    * @throws ReplogError UNREACHABLE, UNAUTHORIZED; the outcome may be unknown then, which the next attempt finds out
    */
-  async acquire(holder: string): Promise<Claim> {
+  async acquire(holder: string, revision?: number): Promise<Claim> {
     if (holder === '' || holder.length > LEASE_HOLDER_LENGTH_MAX) {
       throw new ReplogError('INVALID_ARGUMENT', `a holder is named in 1 to ${LEASE_HOLDER_LENGTH_MAX} characters`)
     }
     const entry = await this.#look()
     const waitMs = this.#waitMs(entry)
-    if (waitMs > 0) return { holder: shownHolder(entry), waitMs }
+    const isAnother = revision !== undefined && revision !== (entry?.revision ?? 0)
+    if (waitMs > 0 || isAnother) return { holder: shownHolder(entry), waitMs: Math.max(1, waitMs) }
     const term = this.#doubtful ?? randomUUID()
     this.#doubtful = term
     const held = await this.#write({ holder, term, revision: entry?.revision ?? 0 })

@@ -3,8 +3,8 @@
  *
  *   stream REPLOG_<cluster>            subject replog.<cluster>.log                     frames, in order
  *   stream REPLOG_<cluster>_CHANGES    subjects replog.<cluster>.changes.<catalog>.<schema>.<table>
- *   no stream                          replog.<cluster>.head                            where the primary is, once a second
- *   no stream                          replog.<cluster>.progress.<server>               where a replica is
+ *   no stream                          replog.<cluster>.progress.<server>.<connection>  what a replica says to the primary
+ *   no stream                          replog.<cluster>.answer.<server>.<connection>    what the primary says to it
  *
  *   token := name with each byte of UTF-8 outside of A-Z a-z 0-9 _ - written as = and two hex digits
  *
@@ -37,12 +37,14 @@ export function allChangesSubjects(cluster: string): string {
   return `replog.${cluster}.changes.>`
 }
 
-export function headSubject(cluster: string): string {
-  return `replog.${cluster}.head`
+/** What a replica says on the link: hello and how far it is. */
+export function progressSubject(cluster: string, server: string, connection: string): string {
+  return `replog.${cluster}.progress.${server}.${connection}`
 }
 
-export function progressSubject(cluster: string, server: string): string {
-  return `replog.${cluster}.progress.${server}`
+/** What the primary says to that: welcome, heartbeats, refusal. */
+export function answerSubject(cluster: string, server: string, connection: string): string {
+  return `replog.${cluster}.answer.${server}.${connection}`
 }
 
 /** A name as one level of a subject. */

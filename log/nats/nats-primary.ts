@@ -1,0 +1,48 @@
+/** All that a primary does with NATS: publishes its log, and knows the replicas that read it there. */
+import type { Clock } from '../../core/clock.js'
+import type { Epoch } from '../../core/position.js'
+import type { LinkRoute, LinkRoutes } from '../link/link-socket.js'
+import type { ReplicatedState } from '../replicated-state.js'
+import { NatsLink, type NatsLinkStatus, type NatsOptions } from './connection.js'
+import { LinkBridge } from './link-bridge.js'
+import type { StreamLimits } from './log-stream.js'
+import { LogPublisher, type PublisherStatus } from './publisher.js'
+
+export interface NatsPrimaryOptions extends NatsOptions {
+  readonly limits: StreamLimits
+  /** Told when the stream holds a higher epoch than this server has. */
+  readonly onHigherEpoch?: ((epoch: Epoch) => void) | undefined
+}
+
+export interface NatsPrimaryStatus extends NatsLinkStatus {
+  readonly publisher: PublisherStatus
+}
+
+export class NatsPrimary implements LinkRoutes {
+  readonly link: NatsLink
+  readonly publisher: LogPublisher
+  readonly #bridge: LinkBridge
+
+  /** Begins at once; that NATS cannot be reached is told by the status. @throws ReplogError INVALID_ARGUMENT */
+  constructor(state: ReplicatedState, clock: Clock, options: NatsPrimaryOptions) {
+    const { limits, onHigherEpoch } = options
+    this.link = new NatsLink(clock, options)
+    this.publisher = new LogPublisher(state, this.link, clock, { limits, onHigherEpoch })
+    this.#bridge = new LinkBridge(this.link, state.identity.clusterId!.toString('hex'))
+  }
+
+  /** Takes the route of the replica link. */
+  add(route: LinkRoute): void {
+    this.#bridge.add(route)
+  }
+
+  status(): NatsPrimaryStatus {
+    return { ...this.link.status(), publisher: this.publisher.status() }
+  }
+
+  async close(): Promise<void> {
+    this.#bridge.close()
+    await this.publisher.close()
+    await this.link.close()
+  }
+}
