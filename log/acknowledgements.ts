@@ -72,6 +72,8 @@ export class Acknowledgements {
   readonly #followers = new Map<string, Reached>()
   /** Server ids of those that have a connection. */
   readonly #connected = new Set<string>()
+  /** Whose confirmations count; everybody's when undefined. */
+  #members: ReadonlySet<string> | undefined
   readonly #lines = new Map<string, Line>()
   #isClosed = false
 
@@ -91,6 +93,21 @@ export class Acknowledgements {
     return this.#connected.size
   }
 
+  get connectedIds(): readonly string[] {
+    return [...this.#connected]
+  }
+
+  /** How far a follower has confirmed; undefined for one that is not known. */
+  reachedBy(serverId: string): Reached | undefined {
+    return this.#followers.get(serverId)
+  }
+
+  /** From now on only these confirm. */
+  countOnly(serverIds: readonly string[]): void {
+    this.#members = new Set(serverIds)
+    for (const line of this.#lines.values()) this.#settleConfirmed(line)
+  }
+
   connect(serverId: string): void {
     this.#connected.add(serverId)
   }
@@ -102,8 +119,12 @@ export class Acknowledgements {
   /** The highest LSN that so many followers have reached. */
   confirmed(level: ConfirmedLevel, replicas: number): Lsn {
     assert(replicas >= 1, 'somebody confirms')
-    if (this.#followers.size < replicas) return LSN_ZERO
-    const reached = [...this.#followers.values()].map((follower) => follower[level])
+    const members = this.#members
+    const reached: Lsn[] = []
+    for (const [serverId, follower] of this.#followers) {
+      if (members?.has(serverId) !== false) reached.push(follower[level])
+    }
+    if (reached.length < replicas) return LSN_ZERO
     return reached.sort((one, other) => (one < other ? 1 : one > other ? -1 : 0))[replicas - 1]!
   }
 

@@ -150,8 +150,9 @@ class OneShotRun<Answer> implements Entrant, Ordered {
   }
 
   settle(error: ReplogError | undefined): void {
-    if (error === undefined) this.#resolve(this.oneShot.answer(this.#position!))
-    else this.#reject(error)
+    const failure = error ?? this.#lane.unknownOutcome()
+    if (failure === undefined) this.#resolve(this.oneShot.answer(this.#position!))
+    else this.#reject(failure)
   }
 }
 
@@ -191,6 +192,11 @@ export class CommitLane {
     state.onFailed(() => {
       this.#refuseQueued(new ReplogError('STORE_FAILED', 'the store failed; the transaction was not committed'))
     })
+  }
+
+  /** Why what has just become durable cannot be answered as committed. */
+  unknownOutcome(): ReplogError | undefined {
+    return this.#gate.unknownOutcome()
   }
 
   /** The first transactions of an epoch carry it; see `Primary.open`. */
@@ -242,7 +248,7 @@ export class CommitLane {
       this.#order(
         { catalogId, startUs, statements, effects, annotations, idempotencyKey, outcome },
         nowUs,
-        new Commit(resolve, reject),
+        new Commit(this, resolve, reject),
       )
       this.#locks.release(owner)
     })
@@ -396,7 +402,7 @@ export class CommitLane {
         for (const statement of statements) {
           if (statement.kind !== 'verifyMarker') applyDefinition(statement, effects)
         }
-        this.#order({ catalogId, startUs, statements, effects }, this.#clock.nowUs(), new Commit(resolve, reject))
+        this.#order({ catalogId, startUs, statements, effects }, this.#clock.nowUs(), new Commit(this, resolve, reject))
       } catch (error) {
         this.#afterHead(() => {
           reject(error)
@@ -514,11 +520,13 @@ export class CommitLane {
 
 /** The commit of a transaction that ran before it came to the lane. */
 class Commit implements Ordered {
+  readonly #lane: CommitLane
   readonly #resolve: (result: CommitResult) => void
   readonly #reject: (error: unknown) => void
   #position: Position | undefined
 
-  constructor(resolve: (result: CommitResult) => void, reject: (error: unknown) => void) {
+  constructor(lane: CommitLane, resolve: (result: CommitResult) => void, reject: (error: unknown) => void) {
+    this.#lane = lane
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -528,7 +536,8 @@ class Commit implements Ordered {
   }
 
   settle(error: ReplogError | undefined): void {
-    if (error === undefined) this.#resolve({ position: this.#position!, replayed: false })
-    else this.#reject(error)
+    const failure = error ?? this.#lane.unknownOutcome()
+    if (failure === undefined) this.#resolve({ position: this.#position!, replayed: false })
+    else this.#reject(failure)
   }
 }

@@ -4,14 +4,16 @@
  *
  * Each runs in the lane on the newest definition. Where the index is gone or built already, nothing is logged.
  */
-import type { Clock } from '../core/clock.js'
-import { messageOf } from '../core/errors.js'
+import { type Clock, pause } from '../core/clock.js'
+import { isReplogError, messageOf } from '../core/errors.js'
 import type { DefinitionStatement, IndexMessage, TableMessage } from '../log/codec/message.js'
 import type { BuildLeader } from '../log/index-builder.js'
 import { PURGE_CATALOG_JOB } from '../log/purge-job.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { jobKey, keyText } from '../store/keys.js'
 import type { CommitLane } from './commit-lane.js'
+
+const REPETITION_MS = 100
 
 export function indexBuildLeader(state: ReplicatedState, lane: CommitLane, clock: Clock): BuildLeader {
   /** `change` makes the statement from the table before and the version after, whose indexes it is to set. */
@@ -20,6 +22,18 @@ export function indexBuildLeader(state: ReplicatedState, lane: CommitLane, clock
     indexId: number,
     change: (before: TableMessage, after: TableMessage, index: IndexMessage) => DefinitionStatement | undefined,
   ): Promise<void> => {
+    for (;;) {
+      try {
+        await logOnce(tableId, indexId, change)
+        return
+      } catch (error) {
+        // The gate of the lane is closed for a while; the lane itself, when it closes, says so with another code.
+        if (!isReplogError(error, 'NO_REPLICAS') && !isReplogError(error, 'NO_LEASE')) throw error
+        await pause(clock, REPETITION_MS)
+      }
+    }
+  }
+  const logOnce: typeof log = async (tableId, indexId, change) => {
     const nowUs = clock.nowUs()
     await lane.commitDefinitions(nowUs, (read) => {
       const before = state.dictionary.tableById(read, tableId)?.message

@@ -259,13 +259,24 @@ export class Replica {
   }
 
   /**
+   * Follows nobody until `follow` is called, and confirms nothing to anybody any more; resolves with where it stands when
+   * all that it received whole is durable.
+   * @throws ReplogError what keeps a received transaction from being applied
+   */
+  async leave(): Promise<Position> {
+    await this.#follower.finish()
+    return this.state.durable
+  }
+
+  /**
    * Leaves the server that it follows, applies all that it received whole, and makes its data directory that of a primary;
    * resolves with the epoch of that primary when it is durable. Close the replica then, and open its directory with
    * `Primary.open`, which begins the epoch. Whether that is wise is not judged here.
+   * @param above an epoch that somebody had; that of the new primary is higher
    * @throws ReplogError what keeps a received transaction from being applied; DISK_FULL, STORE_FAILED, CLOSED
    */
-  becomePrimary(): Promise<Epoch> {
-    this.#becoming ??= this.#becomePrimary().catch((error: unknown) => {
+  becomePrimary(above: Epoch = this.state.head.epoch): Promise<Epoch> {
+    this.#becoming ??= this.#becomePrimary(above).catch((error: unknown) => {
       // It is a replica still, and goes on as one where it can.
       this.#becoming = undefined
       if (!this.state.closed) this.follow(this.#from)
@@ -274,7 +285,7 @@ export class Replica {
     return this.#becoming
   }
 
-  async #becomePrimary(): Promise<Epoch> {
+  async #becomePrimary(above: Epoch): Promise<Epoch> {
     const { state } = this
     const { pause } = this.#control
     if (state.filter !== undefined) {
@@ -291,7 +302,7 @@ export class Replica {
     }
     await this.#follower.finish()
     state.store.assertSpace()
-    const highest = Math.max(state.head.epoch, new Fence(state).met?.epoch ?? 0)
+    const highest = Math.max(state.head.epoch, above, new Fence(state).met?.epoch ?? 0)
     const epoch = asEpoch(highest + 1)
     await state.appendLocal(promotionWrites(epoch))
     return epoch

@@ -8,8 +8,10 @@ import {
   VERIFY_INTERVAL_MS_MAX,
 } from '../core/limits.js'
 import { addAckFlags } from './ack-flags.js'
+import { addFailoverFlags } from './failover/failover-flags.js'
 import { within } from './flags.js'
 import { addLimitFlags } from './limit-flags.js'
+import { addNatsFlags } from './nats-flags.js'
 import { addRetentionFlags } from './retention-flags.js'
 
 export function addPrimaryFlags(command: Command): Command {
@@ -32,5 +34,6 @@ export function addPrimaryFlags(command: Command): Command {
       within(0, SCRUB_RATE_MAX),
       SCRUB_RATE_DEFAULT,
     )
+  addFailoverFlags(addNatsFlags(command))
   return addRetentionFlags(addLimitFlags(addAckFlags(command)))
 }

@@ -1,5 +1,6 @@
 /** `replog replica`: follows a primary or another replica, serves reads, and feeds replicas of its own. */
 import { hostname } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import { REPLICA_DELAY_MS_MAX } from '../core/limits.js'
 import { registerReplicaRoutes } from '../replica/http.js'
 import { Replica } from '../replica/replica.js'
@@ -8,6 +9,12 @@ import { ServedReplica } from '../replica/served-replica.js'
 import { type Promoted, registerRoleRoutes } from '../replica/role-routes.js'
 import { listFlag, within } from './flags.js'
 import { ReplicaCopier } from './clone/replica-copier.js'
+import { ReplogError } from '../core/errors.js'
+import type { Held } from '../log/nats/lease.js'
+import { Candidate } from './failover/candidate.js'
+import { checkFailoverFlags } from './failover/failover-flags.js'
+import { type Witness, openWitness } from './failover/witness.js'
+import { natsOptionsOf } from './nats-flags.js'
 import { takeOver, tellOldPrimary } from './failover/take-over.js'
 import { addPrimaryFlags } from './primary-flags.js'
 import { type PrimaryFlags, servePrimary } from './serve-primary.js'
@@ -46,6 +53,8 @@ export const verb: Verb<ReplicaFlags> = {
   },
   async run(invocation) {
     const { options, terminal, untilStopped } = invocation
+    const nats = natsOptionsOf(options, options.name)
+    checkFailoverFlags(options, { nats: nats !== undefined, delay: options.delay, only: options.only })
     const signal = untilStopped()
     const onError = (error: unknown): void => {
       terminal.note(`error: ${error instanceof Error ? error.message : String(error)}`)
@@ -58,8 +67,8 @@ export const verb: Verb<ReplicaFlags> = {
       from: options.from,
       name: options.name,
       delayMs: options.delay * 1000,
-      scrubBytesPerSecond: options.scrubRate,
       only: options.only,
+      scrubBytesPerSecond: options.scrubRate,
       logRetention: retentionOf(options),
       onError,
       onStateChange(state, error) {
@@ -73,6 +82,29 @@ export const verb: Verb<ReplicaFlags> = {
     const node = new ServedReplica(replica, { name: options.name, onError })
     let promoted: Promoted | undefined
     let ownUrl: string | undefined
+    let elected: { readonly witness: Witness; readonly held: Held } | undefined
+    let standing: Promise<void> | undefined
+    let candidate: Candidate | undefined
+    const gone = AbortSignal.any([signal, turned.signal])
+    const stand = async (url: string): Promise<void> => {
+      const onStep = (text: string): void => terminal.note(`failover: ${text}`)
+      const clusterId = await clusterOf(replica, gone)
+      if (clusterId === undefined) return
+      const { leaseMs: ttlMs } = options
+      const witness = await openWitness({ nats: nats!, ttlMs, clusterId, signal: gone, onWait: onStep })
+      if (witness === undefined) return
+      candidate = new Candidate(replica, witness.link, witness.lease, witness.board, { ttlMs, url, onStep })
+      const { position } = replica
+      const won = gone.aborted ? undefined : await candidate.elected()
+      candidate.stop()
+      if (won === undefined) {
+        await witness.close()
+        return
+      }
+      elected = { witness, held: won.held }
+      promoted = { epoch: won.epoch, position, fenced: null }
+      turned.abort()
+    }
     const port = await serve({
       node,
       options,
@@ -80,13 +112,17 @@ export const verb: Verb<ReplicaFlags> = {
       signal,
       turned: turned.signal,
       onListening(url) {
-        ownUrl = url
+        ownUrl = options.advertise ?? url
+        if (options.autoFailover) standing = stand(ownUrl)
       },
       configure(app) {
         registerReplicaRoutes(app, () => replica.from)
         registerReplicationRoutes(app, replica)
         registerRoleRoutes(app, replica, {
-          promote: (force) => takeOver(replica, { force, url: ownUrl }),
+          promote: (force) => {
+            if (options.autoFailover) throw failsOverByItself()
+            return takeOver(replica, { force, url: ownUrl })
+          },
           onPromoted(result) {
             promoted = result
             turned.abort()
@@ -100,7 +136,11 @@ export const verb: Verb<ReplicaFlags> = {
         node.close()
         return Promise.resolve()
       },
-      close: () => replica.close(),
+      async close() {
+        candidate?.stop()
+        await standing
+        await replica.close()
+      },
     })
     if (promoted === undefined && copier.isWanted && !signal.aborted) {
       await copier.replace()
@@ -115,9 +155,29 @@ export const verb: Verb<ReplicaFlags> = {
       options: { ...options, port },
       terminal,
       signal,
+      ...(elected === undefined ? {} : { elected }),
       onOpen(primary) {
-        if (fenced === null) void tellOldPrimary(primary, replica.from, epoch, ownUrl)
+        if (fenced === null && elected === undefined) void tellOldPrimary(primary, replica.from, epoch, ownUrl)
       },
     })
   },
+}
+
+const CLUSTER_POLL_MS = 100
+
+/** The cluster of the replica, in hex, as soon as it has met it. */
+async function clusterOf({ state }: Replica, signal: AbortSignal): Promise<string | undefined> {
+  while (!signal.aborted) {
+    const { clusterId } = state.identity
+    if (clusterId !== undefined) return clusterId.toString('hex')
+    await delay(CLUSTER_POLL_MS, undefined, { signal }).catch(() => undefined)
+  }
+  return undefined
+}
+
+function failsOverByItself(): ReplogError {
+  return new ReplogError(
+    'PROMOTION_REFUSED',
+    'these servers fail over by themselves: stop the primary with SIGTERM, and the replica that is most advanced takes over',
+  )
 }

@@ -1,0 +1,94 @@
+/**
+ * Keeps the record of the cluster for a primary that holds the lease: which replicas it counts as confirming commits.
+ *
+ * A replica that takes over must know what has been confirmed, so it asks so many members that one of those that confirmed
+ * is among them. That holds because
+ * - a confirmation counts only from a member that the record names, and a new one counts when the record has it;
+ * - a member that is gone leaves the record only when those that stay have all that it has confirmed, and counts no more
+ *   before that is written;
+ * - the record is replaced by compare-and-set, so one that another primary wrote is never written over.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { isReplogError } from '../../core/errors.js'
+import type { Cluster, FailoverBoard } from '../../log/nats/failover-board.js'
+import type { Primary } from '../../primary/primary.js'
+import type { LeaseKeeper } from './lease-keeper.js'
+
+export interface MembersKeeperOptions {
+  readonly url: string
+  /** How many replicas confirm a commit, at least. */
+  readonly confirmations: number
+}
+
+const LOOK_MS = 100
+
+export class MembersKeeper {
+  readonly #primary: Primary
+  readonly #keeper: LeaseKeeper
+  readonly #board: FailoverBoard
+  readonly #options: MembersKeeperOptions
+  readonly #openedLsn: bigint
+  readonly #stopped = new AbortController()
+  readonly #running: Promise<void>
+
+  constructor(primary: Primary, keeper: LeaseKeeper, board: FailoverBoard, options: MembersKeeperOptions) {
+    this.#primary = primary
+    this.#keeper = keeper
+    this.#board = board
+    this.#options = options
+    this.#openedLsn = primary.state.head.lsn
+    primary.acknowledgements.countOnly([])
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped.signal.aborted) {
+      try {
+        if (this.#keeper.problem() === undefined) await this.#update()
+      } catch (error) {
+        // What keeps NATS from answering is in the status of the lease; it is tried again.
+        if (!isReplogError(error)) throw error
+      }
+      await delay(LOOK_MS, undefined, { signal: this.#stopped.signal }).catch(() => undefined)
+    }
+  }
+
+  async #update(): Promise<void> {
+    const { state, acknowledgements } = this.#primary
+    const serverId = state.identity.serverId.toString('hex')
+    const found = await this.#board.cluster()
+    if (found !== undefined && found.value.primary.serverId !== serverId) return
+    const known = found?.value.members ?? []
+    const members = this.#membersAfter(known)
+    const { url, confirmations } = this.#options
+    const record: Cluster = { epoch: state.head.epoch, primary: { serverId, url }, members, confirmations }
+    const staying = known.filter((member) => members.includes(member))
+    if (found !== undefined && JSON.stringify(found.value) === JSON.stringify(record)) {
+      acknowledgements.countOnly(members)
+      return
+    }
+    acknowledgements.countOnly(staying)
+    const written = await this.#board.putCluster(record, found?.revision ?? 0)
+    if (written !== undefined) acknowledgements.countOnly(members)
+  }
+
+  #membersAfter(known: readonly string[]): string[] {
+    const { acknowledgements } = this.#primary
+    const connected = new Set(acknowledgements.connectedIds)
+    const staying = known.filter((member) => connected.has(member))
+    // One that was not here since the start may have confirmed whatever there was by then.
+    const durable = (member: string): bigint => acknowledgements.reachedBy(member)?.durable ?? this.#openedLsn
+    const kept = known.filter(
+      (member) =>
+        connected.has(member) ||
+        staying.length < this.#options.confirmations ||
+        staying.some((other) => durable(other) < durable(member)),
+    )
+    return [...kept, ...[...connected].filter((member) => !known.includes(member))]
+  }
+}
