@@ -134,6 +134,11 @@ function notConfirmed(position: Position, { level, replicas, timeoutMs }: Policy
   )
 }
 
+/** Before anything is done for a request whose demand is malformed. @throws ReplogError INVALID_ARGUMENT */
+export function checkAck(ack: unknown): void {
+  policyOf(ack)
+}
+
 /** @throws ReplogError INVALID_ARGUMENT */
 function policyOf(ack: unknown): Policy | undefined {
   if (ack === undefined) return undefined

@@ -163,11 +163,17 @@ export class Catalog extends CatalogReader {
     const executed = mustSeeRows
       ? this.#executeOnSnapshot(statements, options)
       : lane.runOneShot(new OneShotStatements(this.name, statements, options, this.#executeOnSnapshot))
-    return acks.asksReplicas(options.ack) ? this.#confirmed(executed, options.ack) : executed
+    return acks.asksReplicas(options.ack) ? this.#confirmed(executed, statements, options.ack) : executed
   }
 
-  async #confirmed(executed: Promise<ExecuteResult>, ack: AckInput | undefined): Promise<ExecuteResult> {
+  async #confirmed(
+    executed: Promise<ExecuteResult>,
+    statements: readonly StatementInput[],
+    ack: AckInput | undefined,
+  ): Promise<ExecuteResult> {
     const result = await executed
+    // Who asks what became of a key that nobody has used is told so at once: there is nothing to confirm.
+    if (statements.length === 0 && !result.replayed) return result
     await this.#context.acks.confirm(result.position, ack)
     return result
   }

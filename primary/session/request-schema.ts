@@ -24,6 +24,13 @@ const ANNOTATIONS: Schema = {
   additionalProperties: { type: 'string' },
 }
 const IDEMPOTENCY_KEY: Schema = { type: 'string', description: 'Repeating it gives the first outcome.' }
+/** Its members and their bounds are checked where it is read. */
+const ACK: Schema = {
+  type: ['string', 'object'],
+  description:
+    'When to answer: a level (`local`, `received`, `durable`, `applied`), or an object with `level` and perhaps ' +
+    '`replicas`, `timeoutMs` and `onTimeout`; as the server says by default when left out.',
+}
 const CURSOR_NUMBER: Schema = { type: 'integer', minimum: 1, maximum: U32_MAX, description: 'As openCursor gave it.' }
 
 function operation(properties: Readonly<Record<string, Schema>>, required: readonly string[] = []): Schema {
@@ -68,11 +75,12 @@ export const OPERATION_SCHEMAS: Readonly<Record<OperationName, Schema>> = {
   savepoint: SAVEPOINT,
   releaseSavepoint: SAVEPOINT,
   rollbackTo: SAVEPOINT,
-  commit: operation({ idempotencyKey: IDEMPOTENCY_KEY }),
+  commit: operation({ idempotencyKey: IDEMPOTENCY_KEY, ack: ACK }),
   rollback: operation({}),
-  execute: operation({ statements: STATEMENTS_SCHEMA, annotations: ANNOTATIONS, idempotencyKey: IDEMPOTENCY_KEY }, [
-    'statements',
-  ]),
+  execute: operation(
+    { statements: STATEMENTS_SCHEMA, annotations: ANNOTATIONS, idempotencyKey: IDEMPOTENCY_KEY, ack: ACK },
+    ['statements'],
+  ),
   closeSession: operation({}),
   ping: operation({}),
 }

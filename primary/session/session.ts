@@ -15,6 +15,7 @@ import { type Position, formatPosition } from '../../core/position.js'
 import type { Operation, OperationInputs, SessionResult, TransactionNote } from '../../log/codec/session/messages.js'
 import { checkAnnotations } from '../annotations.js'
 import type { Catalog, ExecuteResult } from '../catalog.js'
+import { checkAck } from '../ack-gate.js'
 import { checkIdempotencyKey } from '../outcome.js'
 import type { Quotas } from '../quotas.js'
 import type { StatementInput } from '../statement.js'
@@ -270,8 +271,11 @@ export class Session {
   }
 
   async #commit(options: OperationInputs['commit']): Promise<SessionResult> {
-    // A key that cannot be one ends nothing; who has no transaction any more is told that first.
-    if (this.#state === 'open') checkIdempotencyKey(options.idempotencyKey)
+    // A key or a demand that cannot be one ends nothing; who has no transaction any more is told that first.
+    if (this.#state === 'open') {
+      checkIdempotencyKey(options.idempotencyKey)
+      checkAck(options.ack)
+    }
     const transaction = this.#opened('commit')
     const { position, replayed } = await transaction.commit(options)
     // A session that was closed meanwhile has let go of it already.
@@ -302,10 +306,12 @@ export class Session {
    */
   #executed(input: OperationInputs['execute'], sizeBytes: number): Promise<ExecuteResult> {
     if (this.#state === 'closed') throw this.#refusal('statement')
-    const { statements, annotations, idempotencyKey } = input
+    const { statements, annotations, idempotencyKey, ack } = input
+    checkAck(ack)
     return this.#context.catalog.execute(statements as unknown as readonly StatementInput[], {
       annotations,
       idempotencyKey,
+      ack,
       sizeBytes,
       beside: this.#transaction,
     })

@@ -106,6 +106,15 @@ const set = fc.dictionary(
   },
 )
 const nothing = fc.constant({})
+const ack = fc.record(
+  {
+    level: fc.constantFrom('local' as const, 'received' as const, 'durable' as const, 'applied' as const),
+    replicas: u32,
+    timeoutMs: u32,
+    onTimeout: fc.constantFrom('error' as const, 'continue' as const),
+  },
+  { requiredKeys: ['level'], noNullPrototype: true },
+)
 const savepoint = fc.record({ name })
 /** Definition statements are JSON text, so their codec knows nothing of what is in them but that it is JSON. */
 const definition = fc
@@ -158,12 +167,13 @@ const INPUTS: Arbitraries = {
   savepoint,
   releaseSavepoint: savepoint,
   rollbackTo: savepoint,
-  commit: fc.record({ idempotencyKey: optional(name) }),
+  commit: fc.record({ idempotencyKey: optional(name), ack: optional(ack) }),
   rollback: nothing,
   execute: fc.record({
     statements: fc.array(statement, { maxLength: 4 }),
     annotations: optional(annotations),
     idempotencyKey: optional(name),
+    ack: optional(ack),
   }),
   closeSession: nothing,
   ping: nothing,
@@ -245,6 +255,7 @@ function protoOperation({ name: operation, input }: Operation): object {
           }),
           annotations: input.annotations,
           idempotencyKey: input.idempotencyKey,
+          ack: protoAck(input.ack),
         },
       }
     case 'fetch':
@@ -254,6 +265,7 @@ function protoOperation({ name: operation, input }: Operation): object {
     case 'rollbackTo':
       return { [operation]: Object.fromEntries(Object.entries(input).filter(([, member]) => !isEmpty(member))) }
     case 'commit':
+      return { commit: { idempotencyKey: input.idempotencyKey, ack: protoAck(input.ack) } }
     case 'rollback':
     case 'closeSession':
     case 'ping':
@@ -412,5 +424,15 @@ function protoCommitted(one: { readonly lsn: bigint; readonly position: string; 
     ...(one.lsn === 0n ? {} : { lsn: one.lsn }),
     position: one.position,
     ...(one.replayed ? { replayed: true } : {}),
+  }
+}
+
+function protoAck(ack: OperationInputs['commit']['ack']): object | undefined {
+  if (ack === undefined) return undefined
+  const { level, onTimeout, ...numbers } = typeof ack === 'string' ? { level: ack } : ack
+  return {
+    level: level.toUpperCase(),
+    ...numbers,
+    ...(onTimeout === undefined ? {} : { onTimeout: onTimeout.toUpperCase() }),
   }
 }

@@ -1,5 +1,6 @@
 /** The operations of the session protocol: what each is given and what it answers. */
 import type { Lsn, Position } from '../../core/position.js'
+import type { AckInput } from '../../primary/ack-gate.js'
 import type { RowObject } from '../../ddl/compiled-table.js'
 import type {
   AlterSchemaInput,
@@ -36,6 +37,7 @@ export interface ExecuteInput {
   readonly statements: readonly StatementInput[]
   readonly annotations?: Annotations | undefined
   readonly idempotencyKey?: string | undefined
+  readonly ack?: AckInput | undefined
 }
 
 export interface Committed {
@@ -108,7 +110,10 @@ export interface Operations {
   savepoint: { input: { readonly name: string }; result: Nothing }
   releaseSavepoint: { input: { readonly name: string }; result: Nothing }
   rollbackTo: { input: { readonly name: string }; result: Nothing }
-  commit: { input: { readonly idempotencyKey?: string | undefined }; result: Committed }
+  commit: {
+    input: { readonly idempotencyKey?: string | undefined; readonly ack?: AckInput | undefined }
+    result: Committed
+  }
   rollback: { input: Nothing; result: Nothing }
   execute: { input: ExecuteInput; result: Executed }
   closeSession: { input: Nothing; result: Nothing }

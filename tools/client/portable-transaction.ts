@@ -9,6 +9,7 @@ import type { Position } from '../../core/position.js'
 import type { RowObject } from '../../ddl/compiled-table.js'
 import type { AlterTableChange } from '../../ddl/alter-definition.js'
 import type { IndexDefinition, TableDefinition } from '../../ddl/table-definition.js'
+import type { AckInput } from '../../primary/ack-gate.js'
 import type { ScanOptions } from '../../log/scan.js'
 import type {
   AlterSchemaInput,
@@ -81,6 +82,7 @@ export interface PortableTransaction {
   rollbackTo(name: string): void | Promise<void>
   commit(options?: {
     readonly idempotencyKey?: string | undefined
+    readonly ack?: AckInput | undefined
   }): Promise<{ readonly position: Position; readonly replayed: boolean }>
   rollback(): void | Promise<void>
 }

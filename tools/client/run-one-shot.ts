@@ -5,8 +5,9 @@
  */
 import { randomUUID } from 'node:crypto'
 import { ReplogError, isReplogError } from '../../core/errors.js'
+import type { AckInput } from '../../primary/ack-gate.js'
 import type { StatementInput, StatementResult } from '../../primary/statement.js'
-import { commitUnknown } from './commit-outcome.js'
+import { answerWaitMs, commitUnknown } from './commit-outcome.js'
 import type { Annotations, Executed } from './operations.js'
 import { isWrite } from './transaction-life.js'
 import { isAborted, isConflict, isOutage, isPassing, pauseBefore } from './retry.js'
@@ -17,6 +18,8 @@ export interface OneShotOptions {
   readonly annotations?: Annotations | undefined
   /** A repetition with the same key gets the first outcome. Made by the client when left out. */
   readonly idempotencyKey?: string | undefined
+  /** How safe it must be before it is answered; as the server says by default when left out. */
+  readonly ack?: AckInput | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -44,7 +47,7 @@ export async function runOneShot(
 async function repeatUntilAnswered(
   { slot, settings, random }: RunContext,
   statements: readonly StatementInput[],
-  { annotations, idempotencyKey, signal }: OneShotOptions,
+  { annotations, idempotencyKey, ack, signal }: OneShotOptions,
 ): Promise<Executed> {
   const deadlineMs = performance.now() + settings.resolveTimeoutMs
   let isInDoubt = false
@@ -52,7 +55,9 @@ async function repeatUntilAnswered(
     let isLost = true
     try {
       const channel = await slot.open(signal)
-      const exchange = channel.send('execute', { statements, annotations, idempotencyKey }, { signal })
+      const input = { statements, annotations, idempotencyKey, ...(ack === undefined ? {} : { ack }) }
+      const timeoutMs = answerWaitMs(settings, ack)
+      const exchange = channel.send('execute', input, { signal, timeoutMs })
       try {
         return await exchange.answer
       } catch (error) {

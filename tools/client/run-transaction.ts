@@ -14,6 +14,7 @@
 import { randomUUID } from 'node:crypto'
 import { type ReplogError, isReplogError } from '../../core/errors.js'
 import { commitUnknown, findCommit } from './commit-outcome.js'
+import type { AckInput } from '../../primary/ack-gate.js'
 import type { BeginInput, Committed } from './operations.js'
 import type { Settings } from './options.js'
 import { RemoteTransaction } from './remote-transaction.js'
@@ -29,6 +30,8 @@ export interface RunOptions extends BeginInput {
    * nothing is committed now. Made by the client when left out.
    */
   readonly idempotencyKey?: string | undefined
+  /** How safe it must be before it is answered; as the server says by default when left out. */
+  readonly ack?: AckInput | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -80,9 +83,11 @@ export async function runTransaction<Result>(
       if (doubt === undefined) return { result, committed }
       if (outcome.isAboutKey) return { result: committed.replayed ? doubt.result : result, committed }
     }
+    // Committed, and only not confirmed by replicas in time.
+    if (outcome.kind === 'failed' && isReplogError(outcome.error, 'ACK_TIMEOUT')) throw outcome.error
     if (outcome.kind === 'unknown') doubt = outcome
     else if (doubt !== undefined) {
-      const committed = await findCommit(key, run, signal)
+      const committed = await findCommit(key, options.ack, run, signal)
       if (committed !== undefined) return { result: doubt.result, committed }
     }
 
@@ -104,14 +109,14 @@ async function attemptWork<Result>(
   run: RunContext,
   work: Work<Result>,
   key: string,
-  { signal, isolation, readOnly, annotations, idempotencyKey }: RunOptions,
+  { signal, isolation, readOnly, annotations, idempotencyKey, ack }: RunOptions,
 ): Promise<Outcome<Result>> {
   let life: TransactionLife | undefined
   try {
     life = await TransactionLife.begin({ ...run, signal, newKey: () => key }, { isolation, readOnly, annotations })
     const result = await work(new RemoteTransaction(life))
     try {
-      const committed = await life.commit({ idempotencyKey })
+      const committed = await life.commit({ idempotencyKey, ack })
       return { kind: 'committed', result, committed, isAboutKey: life.hasWritten }
     } catch (error) {
       if (life.status === 'unknown' && isReplogError(error)) return { kind: 'unknown', result, error }

@@ -13,7 +13,8 @@
  */
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { LOCK_WAIT_MS_DEFAULT } from '../../core/limits.js'
-import { commitUnknown, findCommit } from './commit-outcome.js'
+import type { AckInput } from '../../primary/ack-gate.js'
+import { answerWaitMs, commitUnknown, findCommit } from './commit-outcome.js'
 import type { Exchange } from './connection.js'
 import type { BeginInput, Committed, InputOf, OperationName, ResultOf } from './operations.js'
 import type { Settings } from './options.js'
@@ -32,6 +33,11 @@ export interface CommitOptions extends CallOptions {
    * crash and on a promoted server. Made by the client when left out.
    */
   readonly idempotencyKey?: string | undefined
+  /**
+   * How safe it must be before it is answered: durable on the server (`local`), or received, durable or applied on
+   * replicas. As the server says by default when left out.
+   */
+  readonly ack?: AckInput | undefined
 }
 
 export interface TransactionContext {
@@ -109,26 +115,36 @@ export class TransactionLife {
     return this.#hasWritten
   }
 
-  /** @throws ReplogError COMMIT_UNKNOWN when the status is `unknown` afterwards; what refuses the commit */
+  /**
+   * @throws ReplogError COMMIT_UNKNOWN when the status is `unknown` afterwards; ACK_TIMEOUT when it is `committed` and
+   * replicas have not confirmed it; what refuses the commit
+   */
   async commit(options: CommitOptions = {}): Promise<Committed> {
     this.requireOpen()
     const key = options.idempotencyKey ?? (this.#hasWritten ? this.#context.newKey() : undefined)
     const signal = this.#signalOf(options)
     signal?.throwIfAborted()
     this.#status = 'committing'
-    const exchange = this.#channel.send('commit', key === undefined ? {} : { idempotencyKey: key }, { signal })
+    const { ack } = options
+    const input = { ...(key === undefined ? {} : { idempotencyKey: key }), ...(ack === undefined ? {} : { ack }) }
+    const timeoutMs = answerWaitMs(this.#context.settings, ack)
+    const exchange = this.#channel.send('commit', input, { signal, timeoutMs })
     try {
       const committed = await exchange.answer
       this.#status = 'committed'
       return committed
     } catch (error) {
+      if (isReplogError(error, 'ACK_TIMEOUT')) {
+        this.#status = 'committed'
+        throw error
+      }
       this.#status = 'open'
       const isUnknown = exchange.state === 'sent' || isReplogError(error, 'COMMIT_UNKNOWN')
       // What wrote nothing has no outcome that could be unknown.
       if (!isUnknown || key === undefined) throw this.#failure(error, exchange)
       this.#end('unknown')
       this.#context.slot.abandon(this.#channel)
-      return await this.#findOutcome(key, error, signal)
+      return await this.#findOutcome(key, ack, error, signal)
     }
   }
 
@@ -181,8 +197,16 @@ export class TransactionLife {
     }
   }
 
-  async #findOutcome(key: string, cause: unknown, signal: AbortSignal | undefined): Promise<Committed> {
-    const found = await findCommit(key, this.#context, signal)
+  async #findOutcome(
+    key: string,
+    ack: AckInput | undefined,
+    cause: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<Committed> {
+    const found = await findCommit(key, ack, this.#context, signal).catch((error: unknown) => {
+      if (isReplogError(error, 'ACK_TIMEOUT')) this.#status = 'committed'
+      throw error
+    })
     if (found === undefined) throw commitUnknown(key, cause)
     this.#status = 'committed'
     return found

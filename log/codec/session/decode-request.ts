@@ -9,6 +9,7 @@ import { readMessage, WireReader } from '../wire.js'
 import type {
   BeginRequest,
   CheckRequest,
+  AckRequest,
   CommitRequest,
   ExecuteRequest,
   GetForUpdateRequest,
@@ -19,6 +20,8 @@ import type {
 } from './messages.js'
 import {
   ID_FIELD,
+  ACK_LEVEL_NAMES,
+  ACK_TIMEOUT_ACTIONS,
   ISOLATIONS,
   JSON_FIELD,
   type MessageName,
@@ -163,8 +166,9 @@ function readInput(name: MessageName, parseJson: ParseJson): unknown {
       return readBegin()
     case 'commit':
       return readFields<CommitRequest>({}, (input, tag) => {
-        if (tag !== MESSAGE[1]) return false
-        input.idempotencyKey = reader.string()
+        if (tag === MESSAGE[1]) input.idempotencyKey = reader.string()
+        else if (tag === MESSAGE[2]) input.ack = readAck()
+        else return false
         return true
       })
     case 'savepoint':
@@ -273,7 +277,7 @@ function readScan(hasLimit: boolean, parseJson: ParseJson): unknown {
 
 function readBegin(): unknown {
   return readFields<BeginRequest>({}, (input, tag) => {
-    if (tag === INTEGER[1]) input.isolation = readIsolation()
+    if (tag === INTEGER[1]) input.isolation = readNamed(ISOLATIONS, 'isolation level')
     else if (tag === INTEGER[2]) input.readOnly = reader.bool()
     else if (tag === MESSAGE[3]) input.annotations = readAnnotation(input.annotations)
     else return false
@@ -281,13 +285,27 @@ function readBegin(): unknown {
   })
 }
 
-function readIsolation(): BeginRequest['isolation'] {
+function readAck(): AckRequest {
+  const ack: { -readonly [Name in keyof AckRequest]?: AckRequest[Name] | undefined } = {}
+  readMessage(reader, (tag) => {
+    if (tag === INTEGER[1]) ack.level = readNamed(ACK_LEVEL_NAMES, 'acknowledgement level')
+    else if (tag === INTEGER[2]) ack.replicas = reader.uint32()
+    else if (tag === INTEGER[3]) ack.timeoutMs = reader.uint32()
+    else if (tag === INTEGER[4]) ack.onTimeout = readNamed(ACK_TIMEOUT_ACTIONS, 'action on a timeout')
+    else reader.skip(tag)
+  })
+  // One without a level is refused with the bounds.
+  return ack as AckRequest
+}
+
+/** A value of an enum, of which 0 stands for none. */
+function readNamed<Name extends string>(names: readonly Name[], what: string): Name | undefined {
   const number = reader.uint32()
   if (number === 0) return undefined
-  const isolation = ISOLATIONS[number - 1]
+  const name = names[number - 1]
   // Silently weaker or stronger than asked for would be a surprise.
-  if (isolation === undefined) throw reader.corrupt(`${number} is not an isolation level`)
-  return isolation
+  if (name === undefined) throw reader.corrupt(`${number} is not an ${what}`)
+  return name
 }
 
 function readExecute(parseJson: ParseJson): unknown {
@@ -300,7 +318,11 @@ function readExecute(parseJson: ParseJson): unknown {
     if (tag === MESSAGE[1]) statements.push(readStatement(parseJson))
     else if (tag === MESSAGE[2]) input.annotations = readAnnotation(input.annotations)
     else if (tag === MESSAGE[3]) input.idempotencyKey = reader.string()
-    else reader.skip(tag)
+    else if (tag === MESSAGE[4]) {
+      input.ack = readAck()
+      // Its bounds are those of the schema.
+      isSound = false
+    } else reader.skip(tag)
   }
   reader.end = outerEnd
   // How many there may be, the schema says.

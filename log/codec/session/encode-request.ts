@@ -11,6 +11,8 @@ import { FrameWriter } from './frame-writer.js'
 import type {
   BeginRequest,
   CheckRequest,
+  AckRequest,
+  CommitRequest,
   ExecuteRequest,
   GetForUpdateRequest,
   InsertRequest,
@@ -22,6 +24,8 @@ import type {
 } from './messages.js'
 import {
   ID_FIELD,
+  ACK_LEVEL_NAMES,
+  ACK_TIMEOUT_ACTIONS,
   ISOLATIONS,
   JSON_FIELD,
   type MessageName,
@@ -87,8 +91,9 @@ function writeOperation({ name, input }: Operation): void {
       writeMessage(name, input, writeBegin)
       return
     case 'commit':
-      writeMessage(name, input, ({ idempotencyKey }) => {
+      writeMessage(name, input, ({ idempotencyKey, ack }) => {
         optionalText(1, idempotencyKey)
+        writeAck(2, ack)
       })
       return
     case 'savepoint':
@@ -181,7 +186,7 @@ function writeBegin({ isolation, readOnly, annotations }: BeginRequest): void {
   writeAnnotations(3, annotations)
 }
 
-function writeExecute({ statements, annotations, idempotencyKey }: ExecuteRequest): void {
+function writeExecute({ statements, annotations, idempotencyKey, ack }: ExecuteRequest): void {
   for (const statement of statements) {
     const start = writer.open(1)
     const [[name, input] = ['', undefined], ...others] = Object.entries(statement)
@@ -191,6 +196,19 @@ function writeExecute({ statements, annotations, idempotencyKey }: ExecuteReques
   }
   writeAnnotations(2, annotations)
   optionalText(3, idempotencyKey)
+  writeAck(4, ack)
+}
+
+/** What is no level or action becomes the one that is not specified, which the server refuses. */
+function writeAck(field: number, ack: CommitRequest['ack']): void {
+  if (ack === undefined) return
+  const { level, replicas, timeoutMs, onTimeout }: AckRequest = typeof ack === 'string' ? { level: ack } : ack
+  const start = writer.open(field)
+  number(1, ACK_LEVEL_NAMES.indexOf(level) + 1)
+  if (replicas !== undefined) writer.uint32(2, replicas)
+  if (timeoutMs !== undefined) writer.uint32(3, timeoutMs)
+  if (onTimeout !== undefined) number(4, ACK_TIMEOUT_ACTIONS.indexOf(onTimeout) + 1)
+  writer.close(start)
 }
 
 function writeAnnotations(field: number, annotations: Readonly<Record<string, string>> | undefined): void {

@@ -49,8 +49,19 @@ export interface BeginRequest {
   readonly annotations?: Readonly<Record<string, string>> | undefined
 }
 
+export type AckLevelName = 'local' | 'received' | 'durable' | 'applied'
+
+/** When a commit is answered. */
+export interface AckRequest {
+  readonly level: AckLevelName
+  readonly replicas?: number | undefined
+  readonly timeoutMs?: number | undefined
+  readonly onTimeout?: 'error' | 'continue' | undefined
+}
+
 export interface CommitRequest {
   readonly idempotencyKey?: string | undefined
+  readonly ack?: AckLevelName | AckRequest | undefined
 }
 
 export interface ExecuteRequest {
@@ -58,6 +69,7 @@ export interface ExecuteRequest {
   readonly statements: readonly Readonly<Record<string, unknown>>[]
   readonly annotations?: Readonly<Record<string, string>> | undefined
   readonly idempotencyKey?: string | undefined
+  readonly ack?: AckLevelName | AckRequest | undefined
 }
 
 /** A definition statement as it was sent; its schema says what is in it. */

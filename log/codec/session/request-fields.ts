@@ -51,6 +51,10 @@ export const OPERATION_NAMES: ReadonlyMap<number, MessageName> = new Map(
 /** The values of Begin.Isolation, from 1 on. */
 export const ISOLATIONS = ['serializable', 'snapshot'] as const
 
+/** The values of Ack.Level and Ack.OnTimeout, from 1 on. */
+export const ACK_LEVEL_NAMES = ['local', 'received', 'durable', 'applied'] as const
+export const ACK_TIMEOUT_ACTIONS = ['error', 'continue'] as const
+
 /** The tag of a field that holds a message, a string or bytes. */
 export function delimited(field: number): number {
   return makeTag(field, WIRE_LENGTH_DELIMITED)
