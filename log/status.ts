@@ -3,6 +3,7 @@
  *
  * LSNs, byte totals and ids are strings in JSON, because they may exceed 2^53.
  */
+import type { NatsStatus } from './nats/nats-status.js'
 import type { AckStatus } from './acknowledgements.js'
 import type { Role } from './identity.js'
 import type { LogPurgeStatus } from './purge/purge-status.js'
@@ -179,4 +180,6 @@ export interface ServerStatus {
   readonly replicas?: readonly FollowerStatus[]
   /** On a replica. */
   readonly replication?: ReplicationStatus
+  /** On a server with `--nats`. */
+  readonly nats?: NatsStatus
 }

@@ -4,11 +4,13 @@ import type { JobsView } from '../log/background-jobs.js'
 import { fenceProblem } from '../log/fence.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
 import { LinkServer } from '../log/link/link-server.js'
+import type { LinkRoutes } from '../log/link/link-socket.js'
 import type { LogPurger } from '../log/purge/log-purger.js'
 import { RateMeter } from '../log/rate-meter.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { ServedNode } from '../log/served-node.js'
 import { serverStatus } from '../log/server-status.js'
+import type { NatsPrimary } from '../log/nats/nats-primary.js'
 import { SocketRoutes } from '../log/socket/socket-routes.js'
 import type { FollowerStatus, ServerStatus } from '../log/status.js'
 import type { Primary } from './primary.js'
@@ -18,6 +20,8 @@ export interface ServedPrimaryOptions {
   readonly name: string
   readonly clock?: Clock
   readonly onError: (error: unknown) => void
+  /** Publishes the log, and brings the replicas that read it there; closed by its owner. */
+  readonly nats?: NatsPrimary | undefined
 }
 
 export class ServedPrimary implements ServedNode {
@@ -29,16 +33,24 @@ export class ServedPrimary implements ServedNode {
   readonly #rates: RateMeter
   readonly #forgetHolders: () => void
   readonly #name: string
+  readonly #nats: NatsPrimary | undefined
   readonly #startedAt = new Date()
 
   constructor(primary: Primary, options: ServedPrimaryOptions) {
     const clock = options.clock ?? systemClock
     this.primary = primary
     this.#name = options.name
+    this.#nats = options.nats
     this.#rates = new RateMeter(primary.state, clock)
     const { name, onError } = options
     const { acknowledgements } = primary
-    this.#link = new LinkServer(primary.state, clock, this.sockets, {
+    const routes: LinkRoutes = {
+      add: (route) => {
+        this.sockets.add(route)
+        options.nats?.add(route)
+      },
+    }
+    this.#link = new LinkServer(primary.state, clock, routes, {
       name,
       onError,
       acknowledgements,
@@ -96,6 +108,7 @@ export class ServedPrimary implements ServedNode {
       sessions: this.#sessions.status(),
       logPurge: this.primary.purger.status(),
       replicas: this.replicas(),
+      ...(this.#nats === undefined ? {} : { nats: this.#nats.status() }),
     }
   }
 

@@ -4,6 +4,7 @@ import type { JobsView } from '../log/background-jobs.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
 import { LinkServer } from '../log/link/link-server.js'
 import type { LogPurger } from '../log/purge/log-purger.js'
+import type { NatsStatus } from '../log/nats/nats-status.js'
 import { RateMeter } from '../log/rate-meter.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { ServedNode } from '../log/served-node.js'
@@ -16,6 +17,8 @@ export interface ServedReplicaOptions {
   readonly name: string
   readonly clock?: Clock
   readonly onError?: (error: unknown) => void
+  /** What it does with NATS; undefined where it does nothing there. */
+  readonly nats?: (() => NatsStatus) | undefined
 }
 
 export class ServedReplica implements ServedNode {
@@ -26,12 +29,14 @@ export class ServedReplica implements ServedNode {
   readonly #rates: RateMeter
   readonly #forgetHolders: () => void
   readonly #name: string
+  readonly #nats: (() => NatsStatus) | undefined
   readonly #startedAt = new Date()
 
   constructor(replica: Replica, options: ServedReplicaOptions) {
     this.replica = replica
     const { name, clock = systemClock, onError = () => undefined } = options
     this.#name = name
+    this.#nats = options.nats
     this.#rates = new RateMeter(replica.state, clock)
     this.#link = new LinkServer(replica.state, clock, this.sockets, { name, onError, upstream: () => replica.news() })
     this.#forgetHolders = replica.purger.retention.add(() => this.#link.holders(), replica.purger.followerHoldMs)
@@ -79,6 +84,7 @@ export class ServedReplica implements ServedNode {
           this.replica.state.durable.lsn === 0n ? `it has no data yet (${replication.state}${error})` : undefined,
       }),
       replication,
+      ...(this.#nats === undefined ? {} : { nats: this.#nats() }),
       logPurge: this.replica.purger.status(),
       replicas: this.replicas(),
     }

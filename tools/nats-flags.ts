@@ -1,7 +1,9 @@
 /** `--nats URL` and how to be let in there. */
 import type { Command } from 'commander'
 import type { NatsOptions } from '../log/nats/connection.js'
-import { listFlag } from './flags.js'
+import { NATS_STREAM_AGE_MS_MIN, NATS_STREAM_BYTES_DEFAULT } from '../core/limits.js'
+import type { StreamLimits } from '../log/nats/log-stream.js'
+import { bytesFlag, durationFlag, listFlag, within } from './flags.js'
 
 export interface NatsFlags {
   readonly nats?: readonly string[]
@@ -12,7 +14,13 @@ export interface NatsFlags {
   readonly natsCa?: string
   readonly natsCert?: string
   readonly natsKey?: string
+  readonly natsStreamBytes: number
+  readonly natsStreamAge?: number
+  readonly natsCopies: number
 }
+
+/** Most servers of a NATS cluster that can keep a stream. */
+const COPIES_MAX = 5
 
 export function addNatsFlags(command: Command): Command {
   return command
@@ -24,6 +32,19 @@ export function addNatsFlags(command: Command): Command {
     .option('--nats-ca <file>', 'certificate of the authority of the NATS server, PEM')
     .option('--nats-cert <file>', 'certificate of this client for NATS, PEM')
     .option('--nats-key <file>', 'its key, PEM')
+    .option(
+      '--nats-stream-bytes <bytes>',
+      'as a primary: bytes that the stream keeps, such as 10GiB; 0: no bound',
+      bytesFlag(0),
+      NATS_STREAM_BYTES_DEFAULT,
+    )
+    .option('--nats-stream-age <time>', 'as a primary: how long the stream keeps a message, such as 7d', durationFlag)
+    .option(
+      '--nats-copies <n>',
+      'as a primary: servers of a NATS cluster that keep the stream',
+      within(1, COPIES_MAX),
+      1,
+    )
 }
 
 /** @param name how this server is called in the monitoring of NATS; undefined without `--nats` */
@@ -41,4 +62,10 @@ export function natsOptionsOf(flags: NatsFlags, name: string): NatsOptions | und
     token: flags.natsToken,
     tls: hasTls ? { caFile: natsCa, certFile: natsCert, keyFile: natsKey } : undefined,
   }
+}
+
+/** How much of the log the stream of a primary keeps. */
+export function streamLimitsOf({ natsStreamBytes, natsStreamAge, natsCopies }: NatsFlags): StreamLimits {
+  const ageMsMax = natsStreamAge === undefined ? 0 : Math.max(natsStreamAge, NATS_STREAM_AGE_MS_MIN)
+  return { bytesMax: natsStreamBytes, ageMsMax, replicas: natsCopies }
 }

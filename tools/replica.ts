@@ -1,8 +1,10 @@
 /** `replog replica`: follows a primary or another replica, serves reads, and feeds replicas of its own. */
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
+import { systemClock } from '../core/clock.js'
 import { REPLICA_DELAY_MS_MAX } from '../core/limits.js'
 import { registerReplicaRoutes } from '../replica/http.js'
+import { connectSocket } from '../replica/connect-socket.js'
 import { Replica } from '../replica/replica.js'
 import { registerReplicationRoutes } from '../replica/replication-routes.js'
 import { ServedReplica } from '../replica/served-replica.js'
@@ -14,6 +16,7 @@ import type { Held } from '../log/nats/lease.js'
 import { Candidate } from './failover/candidate.js'
 import { checkFailoverFlags } from './failover/failover-flags.js'
 import { type Witness, openWitness } from './failover/witness.js'
+import { NatsReplica } from '../log/nats/nats-replica.js'
 import { natsOptionsOf } from './nats-flags.js'
 import { takeOver, tellOldPrimary } from './failover/take-over.js'
 import { addPrimaryFlags } from './primary-flags.js'
@@ -29,6 +32,7 @@ interface ReplicaFlags extends PrimaryFlags {
   readonly delay: number
   readonly reclone: boolean
   readonly only?: readonly string[]
+  readonly natsCluster?: string
 }
 
 export const verb: Verb<ReplicaFlags> = {
@@ -48,6 +52,7 @@ export const verb: Verb<ReplicaFlags> = {
       )
       .option('--delay <seconds>', 'apply each transaction only so long after its commit', delaySeconds, 0)
       .option('--reclone', 'replace this directory by a copy when the log that it needs was purged', false)
+      .option('--nats-cluster <id>', 'the cluster whose log is read from NATS, where that holds several; hex')
       .option('--json', 'print events as JSON lines', false)
     addPrimaryFlags(command)
   },
@@ -62,7 +67,13 @@ export const verb: Verb<ReplicaFlags> = {
     const turned = new AbortController()
     const copier = new ReplicaCopier(options, terminal, signal)
     await copier.begin()
+    // A witness is not the transport too: without NATS elections wait, and replication goes on.
+    const stream =
+      nats !== undefined && !options.autoFailover
+        ? new NatsReplica(systemClock, { ...nats, cluster: options.natsCluster, direct: connectSocket })
+        : undefined
     const replica = await Replica.open({
+      ...(stream === undefined ? {} : { connect: (url: string) => stream.connect(url) }),
       path: options.data,
       from: options.from,
       name: options.name,
@@ -79,7 +90,8 @@ export const verb: Verb<ReplicaFlags> = {
         else terminal.note(`replication: ${state}${error === undefined ? '' : ` (${error.code}: ${error.message})`}`)
       },
     })
-    const node = new ServedReplica(replica, { name: options.name, onError })
+    stream?.serves(replica)
+    const node = new ServedReplica(replica, { name: options.name, onError, nats: stream && (() => stream.status()) })
     let promoted: Promoted | undefined
     let ownUrl: string | undefined
     let elected: { readonly witness: Witness; readonly held: Held } | undefined
@@ -140,6 +152,7 @@ export const verb: Verb<ReplicaFlags> = {
         candidate?.stop()
         await standing
         await replica.close()
+        await stream?.close()
       },
     })
     if (promoted === undefined && copier.isWanted && !signal.aborted) {

@@ -2,6 +2,7 @@
 import { registerPrimaryRoutes } from '../primary/http.js'
 import { Primary } from '../primary/primary.js'
 import { ServedPrimary } from '../primary/served-primary.js'
+import { systemClock } from '../core/clock.js'
 import { ReplogError } from '../core/errors.js'
 import type { Epoch } from '../core/position.js'
 import { fenceProblem } from '../log/fence.js'
@@ -12,7 +13,8 @@ import { type FailoverFlags, checkFailoverFlags } from './failover/failover-flag
 import { type Guard, NO_WITNESS, guard } from './failover/guarded-primary.js'
 import { type Witness, openWitness } from './failover/witness.js'
 import { type LimitFlags, limitOptions } from './limit-flags.js'
-import { type NatsFlags, natsOptionsOf } from './nats-flags.js'
+import { NatsPrimary } from '../log/nats/nats-primary.js'
+import { type NatsFlags, natsOptionsOf, streamLimitsOf } from './nats-flags.js'
 import { type RetentionFlags, retentionOf } from './retention-flags.js'
 import { type ListenOptions, serve } from './serve.js'
 import type { Terminal } from './terminal.js'
@@ -75,7 +77,14 @@ export async function servePrimary({ options, terminal, signal, onOpen, elected 
     })
     return { guard: guarded, witness }
   }
-  const node = new ServedPrimary(primary, { name: options.name, onError })
+  const stream =
+    nats &&
+    new NatsPrimary(primary.state, systemClock, {
+      ...nats,
+      limits: streamLimitsOf(options),
+      onHigherEpoch: (epoch) => void primary.fence.raise({ epoch }).catch(onError),
+    })
+  const node = new ServedPrimary(primary, { name: options.name, onError, nats: stream })
   await serve({
     node,
     options,
@@ -93,6 +102,7 @@ export async function servePrimary({ options, terminal, signal, onOpen, elected 
     },
     closeLink: () => node.close(),
     async close() {
+      await stream?.close()
       await primary.close()
       const guarded = await guarding
       await guarded?.guard.end()

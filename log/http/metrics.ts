@@ -173,6 +173,37 @@ const METRICS: readonly Metric[] = [
     'Free bytes on the file system of the data directory.',
     (status) => status.store.freeBytes,
   ),
+  gauge('replog_nats_connected', '1 while NATS is connected; only with --nats.', ({ nats }) =>
+    nats === undefined ? null : Number(nats.connected),
+  ),
+  counter(
+    'replog_nats_losses_total',
+    'Times that the connection to NATS was lost.',
+    ({ nats }) => nats?.losses ?? null,
+  ),
+  gauge('replog_nats_published_lsn', 'Newest transaction that JetStream has acknowledged.', ({ nats }) =>
+    nats?.publisher === undefined ? null : Number(nats.publisher.publishedLsn),
+  ),
+  gauge(
+    'replog_nats_outstanding_messages',
+    'Messages that were published and are not acknowledged.',
+    ({ nats }) => nats?.publisher?.outstanding ?? null,
+  ),
+  counter(
+    'replog_nats_messages_total',
+    'Messages that JetStream has acknowledged.',
+    ({ nats }) => nats?.publisher?.messages ?? null,
+  ),
+  counter(
+    'replog_nats_refills_total',
+    'Times that the stream had lost what it had acknowledged and was filled again from the log.',
+    ({ nats }) => nats?.publisher?.refills ?? null,
+  ),
+  counter(
+    'replog_nats_errors_total',
+    'Times that publishing was interrupted.',
+    ({ nats }) => nats?.publisher?.errors ?? null,
+  ),
   labelled('replog_jobs', 'Background jobs that are not done yet, by kind.', ['kind'], ({ jobs }) =>
     jobs === undefined ? [] : JOB_KINDS.map((kind) => ({ labels: { kind }, value: jobs[kind] })),
   ),

@@ -3,19 +3,16 @@ import type { Clock } from '../../core/clock.js'
 import type { Epoch } from '../../core/position.js'
 import type { LinkRoute, LinkRoutes } from '../link/link-socket.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import { NatsLink, type NatsLinkStatus, type NatsOptions } from './connection.js'
+import { NatsLink, type NatsOptions } from './connection.js'
 import { LinkBridge } from './link-bridge.js'
 import type { StreamLimits } from './log-stream.js'
-import { LogPublisher, type PublisherStatus } from './publisher.js'
+import type { NatsStatus } from './nats-status.js'
+import { LogPublisher } from './publisher.js'
 
 export interface NatsPrimaryOptions extends NatsOptions {
   readonly limits: StreamLimits
   /** Told when the stream holds a higher epoch than this server has. */
   readonly onHigherEpoch?: ((epoch: Epoch) => void) | undefined
-}
-
-export interface NatsPrimaryStatus extends NatsLinkStatus {
-  readonly publisher: PublisherStatus
 }
 
 export class NatsPrimary implements LinkRoutes {
@@ -36,7 +33,7 @@ export class NatsPrimary implements LinkRoutes {
     this.#bridge.add(route)
   }
 
-  status(): NatsPrimaryStatus {
+  status(): NatsStatus {
     return { ...this.link.status(), publisher: this.publisher.status() }
   }
 
