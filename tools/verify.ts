@@ -1,5 +1,6 @@
 /**
- * `replog verify`: one store against itself, offline (`--data DIR`) or in a running server (`URL`).
+ * `replog verify`: one store against itself, offline (`--data DIR`) or in a running server (`URL`), or two running servers
+ * against each other (`URL URL`).
  *
  * It writes nothing and mends nothing. Exit code 1 when something is wrong, with what and where.
  */
@@ -17,7 +18,8 @@ import { ProgressBar } from './progress-bar.js'
 import { formatCount } from './table-text.js'
 import type { Terminal } from './terminal.js'
 import { UsageError, type Verb } from './verb.js'
-import { reportText } from './verify/report-text.js'
+import { ServerComparison } from './verify/compare-servers.js'
+import { comparisonText, reportText } from './verify/report-text.js'
 
 interface Options {
   readonly data?: string
@@ -31,14 +33,19 @@ export const verb: Verb<Options> = {
   summary: 'Read all that a store holds, and name what is damaged, by table and key range',
   configure(command: Command) {
     addJsonFlag(command)
-      .argument('[url]', 'a running server, which verifies itself while it works')
+      .argument('[urls...]', 'a running server, which verifies itself while it works; or two, to be compared')
       .option('--data <dir>', 'a data directory that no server has open')
   },
   async run({ args, options, terminal, isFromEnvironment }) {
-    const [url] = args
+    const [url, other] = args
+    if (args.length > 2) throw new UsageError('two servers can be compared at a time')
     const data = url !== undefined && isFromEnvironment('data') ? undefined : options.data
     if ((url === undefined) === (data === undefined)) {
       throw new UsageError('give the URL of a running server, or --data DIR of one that is stopped')
+    }
+    if (url !== undefined && other !== undefined) {
+      await compare(url, other, options.json === true, terminal)
+      return
     }
     const report = url === undefined ? await verifyDirectory(data!, terminal) : await verifyServer(url, terminal)
     if (options.json === true) terminal.printJson(report)
@@ -50,6 +57,30 @@ export const verb: Verb<Options> = {
         '`replog repair --data DIR --from URL` with the URL of a sound peer, or clone this server anew',
     )
   },
+}
+
+async function compare(first: string, second: string, json: boolean, terminal: Terminal): Promise<void> {
+  const bar = new ProgressBar(terminal.stderr)
+  const comparison = await new ServerComparison(
+    new HttpClient(first),
+    new HttpClient(second),
+    (phase, rows, fraction) => {
+      bar.update({ phase, rows, fraction })
+    },
+  )
+    .run()
+    .finally(() => {
+      bar.end()
+    })
+  if (json) terminal.printJson(comparison)
+  else await terminal.write(`${comparisonText(comparison)}\n`)
+  const { length } = comparison.differences
+  if (length === 0) return
+  throw new ReplogError(
+    'DIVERGED',
+    `${formatCount(length)} key ranges differ. \`replog verify --data DIR\` on each tells which is damaged; stop that one ` +
+      'and run `replog repair --data DIR --from URL` with the URL of the other',
+  )
 }
 
 export async function verifyDirectory(path: string, terminal: Terminal): Promise<PassReport> {

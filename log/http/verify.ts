@@ -2,9 +2,11 @@
 import type { FastifyInstance } from 'fastify'
 import { ReplogError } from '../../core/errors.js'
 import { SCRUB_RATE_MAX } from '../../core/limits.js'
+import { formatPosition } from '../../core/position.js'
 import type { HttpContext } from './http-context.js'
-import { peerRows } from '../verify/peer-rows.js'
-import { LSN, answersJson } from './schemas.js'
+import { namedTables } from '../verify/every-table.js'
+import { peerRows, rangeDigest } from '../verify/peer-rows.js'
+import { LSN, POSITION, answersJson } from './schemas.js'
 
 interface VerifyBody {
   readonly bytesPerSecond?: number
@@ -15,10 +17,26 @@ interface RowsQuery {
   readonly table: string
   readonly storage: string
   readonly from?: string
+  readonly to?: string
 }
 
 const TAGS = ['operations']
 const ID = { type: 'string', pattern: '^[1-9]\\d{0,9}$' }
+
+const KEY = { type: 'string', pattern: '^([0-9a-f]{2})+$' }
+const NEXT = { type: ['string', 'null'], description: 'Where to go on, in hex; null behind the last row.' }
+
+const RANGE = {
+  type: 'object',
+  required: ['table', 'storage'],
+  additionalProperties: false,
+  properties: {
+    table: { ...ID, description: 'Id of the table.' },
+    storage: { ...ID, description: 'Id of the storage that its rows are in.' },
+    from: { ...KEY, description: 'Key at which to begin, in hex.' },
+    to: { ...KEY, description: 'Key before which to end, in hex.' },
+  },
+}
 
 const REPORT = {
   position: { type: 'string', description: 'Where the log ended when the pass did.' },
@@ -51,39 +69,74 @@ export function registerVerifyRoutes(app: FastifyInstance, { node, onError }: Ht
     () => node.state.verification.status(),
   )
 
+  app.get(
+    '/v1/admin/verify/tables',
+    {
+      schema: {
+        summary: 'Lists all tables of all catalogs with what the log counts for them, for a comparison with a peer',
+        tags: TAGS,
+        response: answersJson('The tables at one LSN.', {
+          position: POSITION,
+          tables: { type: 'array', items: { type: 'object' } },
+        }),
+      },
+    },
+    async () => {
+      const { state } = node
+      const named = await namedTables(state.store)
+      // In one step: the counts are those of one LSN.
+      const tables = named.map(({ message, name }) => {
+        const { rows, digest } = state.statistics.durableTable(name.storageId)
+        return { ...name, tableId: message.id, rows, digest, held: state.filter?.holds(name.storageId) !== false }
+      })
+      return { position: formatPosition(state.durable), tables }
+    },
+  )
+
   app.get<{ Querystring: RowsQuery }>(
     '/v1/admin/verify/rows',
     {
       schema: {
-        summary: 'Reads rows as they are stored, at one LSN, for a peer that mends its own',
+        summary: 'Reads rows as they are stored, at one LSN, for a peer that compares or mends its own',
         tags: TAGS,
-        querystring: {
-          type: 'object',
-          required: ['table', 'storage'],
-          additionalProperties: false,
-          properties: {
-            table: { ...ID, description: 'Id of the table.' },
-            storage: { ...ID, description: 'Id of the storage that its rows are in.' },
-            from: { type: 'string', pattern: '^([0-9a-f]{2})+$', description: 'Key at which to begin, in hex.' },
-          },
-        },
+        querystring: RANGE,
         response: answersJson('A page of rows.', {
           lsn: LSN,
           statistics: { type: 'string', description: 'Of the table at that LSN; base64.' },
           rows: { type: 'array', description: 'Key (hex) and row (base64) of each.', items: { type: 'array' } },
-          next: { type: ['string', 'null'], description: 'Where to go on, in hex; null behind the last row.' },
+          next: NEXT,
         }),
       },
     },
     async ({ query }) => {
-      const from = query.from === undefined ? undefined : Buffer.from(query.from, 'hex')
-      const page = await peerRows(node.state, Number(query.table), Number(query.storage), from)
+      const page = await peerRows(node.state, ...rangeOf(query))
       return {
         lsn: page.lsn.toString(),
         statistics: page.statistics.toString('base64'),
         rows: page.rows.map(({ key, payload }) => [key.toString('hex'), payload.toString('base64')]),
         next: page.next?.toString('hex') ?? null,
       }
+    },
+  )
+
+  app.get<{ Querystring: RowsQuery }>(
+    '/v1/admin/verify/range',
+    {
+      schema: {
+        summary: 'Tells count and digest of the rows of a key range at one LSN, for a comparison with a peer',
+        tags: TAGS,
+        querystring: RANGE,
+        response: answersJson('Count and digest.', {
+          lsn: LSN,
+          rows: { type: 'integer' },
+          digest: { type: 'string' },
+          next: NEXT,
+        }),
+      },
+    },
+    async ({ query }) => {
+      const { lsn, rows, digest, next } = await rangeDigest(node.state, ...rangeOf(query))
+      return { lsn: lsn.toString(), rows, digest, next: next?.toString('hex') ?? null }
     },
   )
 
@@ -122,4 +175,9 @@ export function registerVerifyRoutes(app: FastifyInstance, { node, onError }: Ht
       return node.state.verification.status()
     },
   )
+}
+
+function rangeOf({ table, storage, from, to }: RowsQuery): [number, number, Buffer | undefined, Buffer | undefined] {
+  const key = (hex: string | undefined): Buffer | undefined => (hex === undefined ? undefined : Buffer.from(hex, 'hex'))
+  return [Number(table), Number(storage), key(from), key(to)]
 }

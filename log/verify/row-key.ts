@@ -8,3 +8,8 @@ export function assertRowKeyOf(key: Buffer, storageId: number): void {
   if (key.subarray(0, prefix.length).equals(prefix)) return
   throw new ReplogError('INVALID_ARGUMENT', `0x${key.toString('hex')} is no key of a row of storage ${storageId}`)
 }
+
+/** The end of a range of rows: a key of a row, or the end of them all. @throws ReplogError INVALID_ARGUMENT */
+export function assertRangeEnd(end: Buffer, last: Uint8Array, storageId: number): void {
+  if (!end.equals(last)) assertRowKeyOf(end, storageId)
+}

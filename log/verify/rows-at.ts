@@ -28,7 +28,7 @@ interface Change {
 }
 
 /** A key of a row that a message changes. */
-interface KeyChange {
+export interface KeyChange {
   readonly key: Buffer
   readonly text: string
   readonly before: Buffer | undefined | 'left out'
@@ -159,7 +159,8 @@ export class RowsAt {
   }
 }
 
-function keyChanges(table: CompiledTable, { key, before, after }: RowChange): KeyChange[] {
+/** The keys that one change of a row is about. @throws ReplogError CORRUPT */
+export function keyChanges(table: CompiledTable, { key, before, after }: RowChange): KeyChange[] {
   const keyOf = (image: Uint8Array): Buffer => table.rowKey(table.rows.decode(image))
   const old = before ?? key
   const oldKey = old && keyOf(old)

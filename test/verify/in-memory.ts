@@ -6,13 +6,20 @@ import type { ReplicatedState } from '../../log/replicated-state.js'
 import { peerRows } from '../../log/verify/peer-rows.js'
 import type { RepairPeer } from '../../log/verify/repair-peer.js'
 import type { Engine, Entry } from '../../store/engine.js'
-import { keyText } from '../../store/keys.js'
+import { keyAfter, keyText } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { Store } from '../../store/store.js'
 
+/** All that a store holds, in the order of its keys. */
 export async function entriesOf(engine: Engine): Promise<Entry[]> {
-  const range = { from: Buffer.alloc(0), to: Buffer.of(0xff, 0xff) }
-  return (await engine.page(range, { entriesMax: 1e9, bytesMax: 1e12, reverse: false })).entries
+  const all: Entry[] = []
+  for (let from: Uint8Array = Buffer.alloc(0); ;) {
+    const range = { from, to: Buffer.of(0xff, 0xff) }
+    const page = await engine.page(range, { entriesMax: 1000, bytesMax: 1 << 20, reverse: false })
+    all.push(...page.entries)
+    if (page.exhausted) return all
+    from = keyAfter(all.at(-1)!.key)
+  }
 }
 
 export async function engineOf(entries: readonly Entry[]): Promise<MemoryEngine> {

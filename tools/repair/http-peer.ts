@@ -24,9 +24,10 @@ export class HttpPeer implements RepairPeer {
     return this.#client.log(after)
   }
 
-  async rows(tableId: number, storageId: number, from: Buffer | undefined): Promise<PeerRows> {
+  async rows(tableId: number, storageId: number, from: Buffer | undefined, to?: Buffer): Promise<PeerRows> {
     const begin = from === undefined ? '' : `&from=${from.toString('hex')}`
-    const path = `/v1/admin/verify/rows?table=${tableId}&storage=${storageId}${begin}`
+    const end = to === undefined ? '' : `&to=${to.toString('hex')}`
+    const path = `/v1/admin/verify/rows?table=${tableId}&storage=${storageId}${begin}${end}`
     const answer = (await this.#client.json(path)) as Partial<RowsAnswer>
     if (typeof answer.lsn !== 'string' || typeof answer.statistics !== 'string') {
       throw new ReplogError('PROTOCOL', `${this.url} does not answer ${path} as a replog server does; check the URL`)
