@@ -30,6 +30,11 @@ export class CloneBatches {
     return this.#open
   }
 
+  /** Nothing waits to be handed to the device. */
+  get isEmpty(): boolean {
+    return this.#open === undefined || this.#open.operations === 0
+  }
+
   /** Whether the open batch is to be written: it is large, or what is in it would be lost for long in a crash. */
   get isFull(): boolean {
     if (this.#open === undefined) return false

@@ -234,7 +234,7 @@ export class CopyCounter {
   }
 
   async #flush(): Promise<void> {
-    if (!this.#writes.isEmpty) await this.#batches.write(this.#writes)
+    if (!this.#writes.isEmpty || !this.#batches.isEmpty) await this.#batches.write(this.#writes)
     this.#writes = new WriteSet()
   }
 }

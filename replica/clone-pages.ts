@@ -104,7 +104,6 @@ class Pages {
       }
       case 'header':
       case 'frames':
-      case 'close':
         throw damaged(`there is a ${chunk.kind} among its pages`)
     }
   }

@@ -5,6 +5,8 @@ import type { SnapshotResume } from '../log/snapshot/snapshot-records.js'
 export interface CloneSource {
   /** For people, and by which a copy that was cut off knows its source again. */
   readonly name: string
+  /** Whether what was damaged or cut off may come whole when it is asked for again; true when left out. */
+  readonly isWorthRetrying?: boolean
   /** The bytes of a snapshot, as they come. @throws ReplogError of the server; UNREACHABLE when it is cut off */
   snapshot(resume: SnapshotResume | undefined, signal: AbortSignal): AsyncIterable<Buffer>
   /** The bytes of the log from behind a position, at least up to where the last snapshot ended. */

@@ -21,7 +21,7 @@ import {
   RECONNECT_MS_MIN,
 } from '../core/limits.js'
 import { LSN_ZERO, type Lsn } from '../core/position.js'
-import { ROLE_META, identityWrites, newId } from '../log/identity.js'
+import { ROLE_META, type Role, identityWrites, newId } from '../log/identity.js'
 import { LOG_BYTES_META, decodeLogBytes, encodeLogBytes } from '../log/log-bytes.js'
 import { LOG_FLOOR_META, decodeLogFloor, encodeLogFloor } from '../log/log-floor.js'
 import { COPIED_OUTCOMES_META, encodeCopiedOutcomes } from '../log/stored-outcome.js'
@@ -49,13 +49,14 @@ export interface CloneOptions {
   readonly onInterrupted?: (error: ReplogError, pauseMs: number) => void
   /**
    * Called with the whole copy before it appears, to make something else of it. After a crash it is called again with
-   * what it has made so far.
+   * what it has made so far, unless that is a primary.
    */
   readonly prepare?: (directory: string) => Promise<void>
   readonly freeBytes?: (path: string) => Promise<number>
 }
 
 export interface ClonedServer {
+  readonly role: Role
   /** Of its last transaction. */
   readonly lsn: Lsn
   /** Behind which its log begins. */
@@ -90,7 +91,7 @@ export async function clone(options: CloneOptions): Promise<ClonedServer> {
       options.onInterrupted?.(error, 0)
     }
   }
-  await prepare?.(directory.data)
+  if (made.role === 'replica') await prepare?.(directory.data)
   await appear(directory)
   return made
 }
@@ -142,7 +143,7 @@ class Copying {
       const record = await this.#fetchAll()
       this.#isCounting = true
       const batches = new CloneBatches(this.#store, this.#clock)
-      await new CopyCounter(batches, this.#noteProgress).run()
+      await new CopyCounter(batches, this.#noteProgress).run().finally(() => batches.discard())
       await this.#store.commit([identityOf(record)])
     }
     const made = await madeOf(this.#store)
@@ -169,6 +170,7 @@ class Copying {
           throw new ReplogError('CLOSED', 'the copying was stopped; the same command goes on with it', { cause: error })
         }
         if (!isReplogError(error) || !TRY_AGAIN.has(error.code) || this.#store.failure !== undefined) throw error
+        if (this.#options.source.isWorthRetrying === false) throw error
         const reached = this.#place()
         if (reached !== place) [failures, damaged, pauseMs, place] = [0, 0, RECONNECT_MS_MIN, reached]
         failures++
@@ -209,6 +211,7 @@ async function madeOf(store: Store): Promise<ClonedServer> {
   const position = store.get(LOG_BYTES_META)
   const floor = store.get(LOG_FLOOR_META)
   return {
+    role: store.get(ROLE_META)?.toString() === 'primary' ? 'primary' : 'replica',
     lsn: position === undefined ? LSN_ZERO : decodeLogBytes(position).lsn,
     floor: floor === undefined ? LSN_ZERO : decodeLogFloor(floor).position.lsn,
     rows: await rowsOf(store),

@@ -90,14 +90,10 @@ export interface Before {
 /** @throws ReplogError CORRUPT */
 export function readEnd(chunk: Chunk, before: Before): SnapshotEnd {
   const fields = chunkFields(chunk)
-  requireAll(fields, before)
+  if (fields['chunks'] !== before.chunks || fields['digest'] !== before.digest) {
+    throw damaged('chunks are missing before its end')
+  }
   return { position: positionOf(fields, 'position'), logBytes: integerOf(fields, 'logBytes') }
-}
-
-/** @throws ReplogError CORRUPT unless the end or the close of a stream counts the same chunks */
-export function requireAll(fields: Readonly<Record<string, unknown>>, before: Before): void {
-  if (fields['chunks'] === before.chunks && fields['digest'] === before.digest) return
-  throw damaged('chunks are missing before its end')
 }
 
 export function positionOf(fields: Readonly<Record<string, unknown>>, name: string): Position {

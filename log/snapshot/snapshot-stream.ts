@@ -1,10 +1,10 @@
 /**
  * The bytes of a snapshot, on the wire and in a backup file.
  *
- *   stream   := header (page | counters)* end            of a server; a backup adds: frames* close
+ *   stream   := header page* counters* end               of a server; a backup adds: frames*, up to the position in `end`
  *   chunk    := kind(u8) length(u32 LE) checksum(u32 LE) payload
  *   checksum := CRC-32 (zlib's) of ordinal(u32 LE) kind length payload; the ordinal counts the chunks of the stream from 0
- *   header, end, close := JSON
+ *   header, end := JSON
  *   page     := epoch(u32 BE) lsn(u64 BE) digest(16) entry*   the position is one that the server had when it sent the page
  *   counters := entry*
  *   entry    := key-length(u32 LE) value-length(u32 LE) key value
@@ -31,7 +31,7 @@ const ENTRY_HEAD_BYTES = 8
 const PLACE_BYTES = 12 + DIGEST_BYTES
 const DIGEST_HEX_LENGTH = 32
 
-const KINDS = ['header', 'page', 'counters', 'end', 'frames', 'close'] as const
+const KINDS = ['header', 'page', 'counters', 'end', 'frames'] as const
 export type ChunkKind = (typeof KINDS)[number]
 
 export interface Chunk {
@@ -91,7 +91,7 @@ export class ChunkWriter {
     return this.#seal(kind, bytes)
   }
 
-  json(kind: 'header' | 'end' | 'close', value: unknown): Buffer {
+  json(kind: 'header' | 'end', value: unknown): Buffer {
     return this.chunk(kind, Buffer.from(JSON.stringify(value)))
   }
 
@@ -142,7 +142,7 @@ export class ChunkReader {
   /** With fewer bytes than this the chunk that has begun is surely not whole. */
   #needed = CHUNK_HEAD_BYTES
 
-  /** The chunks before the last `end` or `close`, and the digest over them. */
+  /** The chunks before the `end`, and the digest over them. */
   get before(): { readonly chunks: number; readonly digest: string } {
     return this.#before
   }
@@ -188,7 +188,7 @@ export class ChunkReader {
     if (kind === undefined) {
       throw new ReplogError('UNSUPPORTED_VERSION', `the snapshot has a chunk of kind ${ordinal}; upgrade this program`)
     }
-    if (kind === 'end' || kind === 'close') this.#before = { chunks: this.#digest.chunks, digest: this.#digest.text() }
+    if (kind === 'end') this.#before = { chunks: this.#digest.chunks, digest: this.#digest.text() }
     this.#digest.add(checksum)
     return { kind, payload }
   }

@@ -347,3 +347,16 @@ void t.test('catalogs come and go while a server is copied', async (t) => {
     t.same(await problemsOf(server, engine), [], `copy ${copy}`)
   }
 })
+
+void t.test('the last entries of an index are written, however many rows there are', async (t) => {
+  const server = await tested(t, 0)
+  const rows = (from: number, count: number) =>
+    Array.from({ length: count }, (_, at) => ({ id: BigInt(from + at), word: `word ${from + at}` }))
+  await server.primary.catalog().execute([{ insert: { table: 'test.t', rows: rows(0, 999) } }])
+  // One more row each time: at one of them a batch of entries has just been full.
+  for (let more = 0; more < 3; more++) {
+    await server.primary.catalog().execute([{ insert: { table: 'test.t', rows: rows(999 + more, 1) } }])
+    const { engine } = await copyOf(server, {})
+    t.same(await problemsOf(server, engine), [], `${1000 + more} rows`)
+  }
+})

@@ -2,104 +2,18 @@
  * `replog clone`, and replicas that begin with a copy, as an operator has them: real processes, killed on either side.
  * (G7, G8, G9)
  */
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import t, { type Test } from 'tap'
-import { openDataDirectory } from '../../store/data-directory.js'
-import { Problems, sweep } from '../crash/store-contents.js'
+import t from 'tap'
 import { type ServerProcess, start } from '../failover/servers.js'
-import { spawnPlain } from '../house/spawn-plain.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
-import { copyProblems, takenCopy } from './compare-copy.js'
+import { contentsOf, differences, load, loaded, purge, run, until } from './processes.js'
 import { readIdentity } from './stored-identity.js'
-
-const PROGRAM = fileURLToPath(new URL('../../tools/replog.js', import.meta.url))
-const ROWS_PER_TRANSACTION = 200
-const LOADS = 40
 
 // Each process takes its time to start on a loaded machine.
 t.setTimeout(240_000)
-
-interface Ended {
-  readonly code: number | null
-  readonly output: string
-  readonly errors: string
-}
-
-function run(args: readonly string[]): { readonly ended: Promise<Ended>; readonly kill: () => void } {
-  const child = spawnPlain(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  let errors = ''
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output += text))
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text))
-  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, output, errors }))
-  return { ended, kill: () => void child.kill('SIGKILL') }
-}
-
-let nextId = 0
-
-async function load({ client }: ServerProcess, transactions: number): Promise<void> {
-  for (let at = 0; at < transactions; at++) {
-    const rows = Array.from({ length: ROWS_PER_TRANSACTION }, () => ({ id: nextId++, word: 'x'.repeat(200) }))
-    await client.execute('local', [{ insert: { table: 't', rows } }])
-  }
-}
-
-async function loaded(t: Test, directory: string): Promise<ServerProcess> {
-  const primary = await start(t, 'primary', '--data', directory, '--follower-hold', '1ms')
-  await primary.client.execute('local', [
-    {
-      createTable: {
-        table: {
-          name: 't',
-          columns: [
-            { name: 'id', type: 'INTEGER', notNull: true },
-            { name: 'word', type: 'TEXT' },
-          ],
-          primaryKey: ['id'],
-          indexes: [{ name: 'by_word', columns: ['word', 'id'] }],
-        },
-      },
-    },
-  ])
-  await load(primary, LOADS)
-  return primary
-}
-
-async function contentsOf(directory: string): Promise<Awaited<ReturnType<typeof sweep>>> {
-  const { engine } = await openDataDirectory(directory, { createIfMissing: false })
-  try {
-    return await sweep(engine, new Problems())
-  } finally {
-    await engine.close()
-  }
-}
-
-/** What is wrong with a copy; nobody has either directory open. */
-async function differences(source: string, copy: string): Promise<string[]> {
-  const { engine } = await openDataDirectory(copy, { createIfMissing: false })
-  try {
-    return copyProblems(await takenCopy(engine), await contentsOf(source))
-  } finally {
-    await engine.close()
-  }
-}
-
-async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 1200; tries++) {
-    if (await holds()) return
-    await delay(50)
-  }
-  throw new Error(`it never came about: ${what}`)
-}
-
-async function purge({ client }: ServerProcess): Promise<void> {
-  await client.json('/v1/admin/purge', { body: JSON.stringify({ keepBytes: 0 }) })
-}
 
 t.test('a copy that is killed on both sides goes on, is exact, and has an identity of its own', async (t) => {
   const directory = scratchDirectory(t)
