@@ -89,13 +89,24 @@ export class DeadFrames {
     }
   }
 
-  /** Gives the space of what was deleted back. */
+  /**
+   * Gives the space of what was deleted back. LevelDB drops a deleted key where a compaction meets both it and its
+   * deletion, and does not rewrite the lowest level on its own: frames that were deleted before they left its memory lie
+   * there together with their deletions. So what is in memory is written out first, and the ends of the range are deleted
+   * once more: those two deletions lie above everything else, and carry the compaction down through all levels.
+   */
   async compact(): Promise<void> {
-    const to = this.#nextLsn
-    const from = this.#uncompactedFrom
+    const to = logKey(this.#nextLsn, 0)
+    const from = logKey(this.#uncompactedFrom, 0)
     this.#uncompactedBytes = 0
-    this.#uncompactedFrom = to
-    await this.#state.store.compact({ from: logKey(from, 0), to: logKey(to, 0) })
+    this.#uncompactedFrom = this.#nextLsn
+    const { store } = this.#state
+    await store.compact(NO_KEYS)
+    const writes = new WriteSet()
+    writes.delete(from)
+    writes.delete(logKey((this.#nextLsn - 1n) as Lsn, 0))
+    await this.#state.appendLocal(writes)
+    await store.compact({ from, to })
   }
 
   async #deletePage(entries: readonly Entry[]): Promise<void> {
@@ -120,6 +131,8 @@ export class DeadFrames {
   }
 }
 
+/** Before every key: a compaction of it writes out what is in memory, and nothing else. */
+const NO_KEYS = { from: Buffer.of(0), to: Buffer.of(0) }
 const PAGE = { entriesMax: LOG_PURGE_PAGE_FRAMES, bytesMax: SCAN_PAGE_BYTES_MAX, reverse: false }
 
 /** Under which the outcome of a transaction is stored, when this frame says that it has one. */

@@ -5,7 +5,7 @@ import { IDEMPOTENCY_PREFIX, LOG_PREFIX, keyText, parseLogKey } from '../../stor
 import type { ManualClock } from '../primary/manual-clock.js'
 
 export const PATH = '/memory'
-const ALL = { entriesMax: Infinity, bytesMax: Infinity, reverse: false }
+const ALL = { entriesMax: 1_000_000, bytesMax: 1_000_000_000, reverse: false }
 const COLUMNS = [
   { name: 'id', type: 'INTEGER' },
   { name: 'bytes', type: 'BLOB' },
