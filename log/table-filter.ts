@@ -5,11 +5,11 @@
  *   meta replication-only := JSON {only: [pattern, …], storages: [id, …]}
  *   pattern               := catalog [ "." schema [ "." table ] ]     a part with a dot in double quotes
  *
- * Whether a table is held is decided by its name when it is made, and stays so whatever it is called later: a table that
+ * Whether a table is held is decided by its name when it is made, or when the filter is said, and stays so whatever it is called later: a table that
  * is renamed into the filter has rows that this server never saw, so to show what it has would be to show a part.
  *
  * Invariants:
- * - the patterns never change, or rows of the time before would be missing;
+ * - the patterns are said once and never change, or rows of the time before would be missing;
  * - a decision is durable in the batch of the transaction that it follows from;
  * - storage ids are never used again, so one that goes may stay in the set.
  */
@@ -19,7 +19,7 @@ import type { Dictionary, ReadKey } from '../ddl/dictionary.js'
 import { catalogIdentifier, checkName, splitName } from '../ddl/identifiers.js'
 import { metaKey } from '../store/keys.js'
 import type { Store } from '../store/store.js'
-import { WriteSet } from '../store/write-set.js'
+import type { WriteSet } from '../store/write-set.js'
 import type { SchemaMessage, Statement, TableMessage } from './codec/message.js'
 
 export const TABLE_FILTER_META = metaKey('replication-only')
@@ -108,11 +108,11 @@ export class TableFilter {
         case 'createTable': {
           const { after } = statement
           const schema = schemas.get(after.schemaId) ?? dictionary.schemaById(read, after.schemaId)
-          const catalogId = (name: string): number | undefined =>
-            catalogs.get(name) ?? dictionary.findCatalog(read, catalogIdentifier(name))?.id
-          if (this.#patterns.some((pattern) => matches(pattern, after, schema, catalogId))) {
-            this.#storages.add(after.storageId)
-          }
+          this.#decide(
+            after,
+            schema,
+            (name) => catalogs.get(name) ?? dictionary.findCatalog(read, catalogIdentifier(name))?.id,
+          )
           break
         }
         case 'alterTable':
@@ -125,11 +125,25 @@ export class TableFilter {
     return this.#storages.size > before
   }
 
-  writes(): WriteSet {
-    const writes = new WriteSet()
+  /** Decides about a table that is there, with all its rows. @returns whether it is held */
+  noteExisting(table: TableMessage, dictionary: Dictionary, read: ReadKey): boolean {
+    const schema = dictionary.schemaById(read, table.schemaId)
+    return this.#decide(table, schema, (name) => dictionary.findCatalog(read, catalogIdentifier(name))?.id)
+  }
+
+  write(writes: WriteSet): void {
     const record = { only: this.only, storages: [...this.#storages] }
     writes.put(TABLE_FILTER_META, Buffer.from(JSON.stringify(record)), undefined)
-    return writes
+  }
+
+  #decide(
+    table: TableMessage,
+    schema: SchemaMessage | undefined,
+    catalogId: (name: string) => number | undefined,
+  ): boolean {
+    const isHeld = this.#patterns.some((pattern) => matches(pattern, table, schema, catalogId))
+    if (isHeld) this.#storages.add(table.storageId)
+    return isHeld
   }
 }
 

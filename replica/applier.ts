@@ -29,7 +29,7 @@ import { startOf } from '../log/log-floor.js'
 import type { AppendedTransaction, Repetition, ReplicatedState } from '../log/replicated-state.js'
 import { compareMarker, divergedError, markerOf } from '../log/verify/compare-marker.js'
 import { keyText, prefixRange, rowPrefix } from '../store/keys.js'
-import type { WriteSet } from '../store/write-set.js'
+import { WriteSet } from '../store/write-set.js'
 import type { ApplyGate } from './apply-gate.js'
 import { ReceivedLog, type ReceivedTransaction } from './received-log.js'
 import type { ReplicationControl } from './replication-control.js'
@@ -192,7 +192,10 @@ export class Applier {
           }
           const { filter } = this.#state
           const decided = filter?.note(transaction.statements, this.#state.dictionary, this.#state.readNewest) === true
-          if (decided) this.#filterWrites = filter.writes()
+          if (decided) {
+            this.#filterWrites = new WriteSet()
+            filter.write(this.#filterWrites)
+          }
           const storageIds = storagesToRead(transaction).filter((id) => filter?.holds(id) !== false)
           const builds = buildsEndedBy(transaction)
           if (storageIds.length > 0 || builds.length > 0) {

@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../core/clock.js'
 import { ReplogError } from '../core/errors.js'
 import { REPLICA_DELAY_MS_MAX, SCRUB_RATE_DEFAULT } from '../core/limits.js'
-import { type Epoch, LSN_ZERO, type Lsn, type Position, asEpoch, formatPosition } from '../core/position.js'
+import { type Epoch, type Lsn, type Position, asEpoch, formatPosition } from '../core/position.js'
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
@@ -14,13 +14,13 @@ import { requireSameHistory } from '../log/http/position.js'
 import type { LinkSocket } from '../log/link/link-socket.js'
 import type { PrimaryNews } from '../log/link/protocol.js'
 import { Fence } from '../log/fence.js'
+import { narrowToFilter } from '../log/narrow-to-filter.js'
 import { openState } from '../log/open-state.js'
 import { LogPurger, type PurgeLogResult } from '../log/purge/log-purger.js'
 import type { LogRetentionOptions, PurgeLogInput } from '../log/purge/purge-policy.js'
 import { promotionWrites } from '../log/promotion.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
-import { TableFilter } from '../log/table-filter.js'
 import { TableNames } from '../log/table-names.js'
 import { Scrub } from '../log/verify/scrub.js'
 import type { Engine } from '../store/engine.js'
@@ -40,8 +40,8 @@ export interface ReplicaOptions {
    */
   readonly delayMs?: number
   /**
-   * Holds only rows of these: `catalog`, `catalog.schema` or `catalog.schema.table`. Said when the directory is new; later
-   * it may be left out. The log and the dictionary are whole in any case.
+   * Holds only rows of these: `catalog`, `catalog.schema` or `catalog.schema.table`. Said once, later it may be left out;
+   * a replica that holds everything gives up the rest. The log and the dictionary are whole in any case.
    */
   readonly only?: readonly string[] | undefined
   /** Bytes per second that the scrub reads in the background; 0: none runs by itself. 1 MiB when left out. */
@@ -351,17 +351,18 @@ function requireDelay(delayMs = 0): void {
   throw new ReplogError('INVALID_ARGUMENT', `\`delayMs\` is a whole number from 0 to ${REPLICA_DELAY_MS_MAX}`)
 }
 
-/** What a replica holds is said once, when it has nothing yet. @throws ReplogError INVALID_ARGUMENT */
+/**
+ * What a replica holds is said once: when it has nothing yet, or when it has everything, of which the rest is given up.
+ * @throws ReplogError INVALID_ARGUMENT
+ */
 async function setFilter(state: ReplicatedState, only: readonly string[] = []): Promise<void> {
   if (only.length === 0 || state.filter?.equals(only) === true) return
-  const filter = TableFilter.of(only)
-  if (state.filter !== undefined || state.head.lsn !== LSN_ZERO) {
-    const held = state.filter === undefined ? 'every table' : `only ${state.filter.only.join(', ')}`
+  if (state.filter !== undefined) {
     throw new ReplogError(
       'INVALID_ARGUMENT',
-      `this replica holds ${held}, and that cannot be changed to ${filter.only.join(', ')}; set a new one up in another directory`,
+      `this replica holds only ${state.filter.only.join(', ')}, and that cannot be changed to ${only.join(', ')}; ` +
+        'set a new one up in another directory',
     )
   }
-  await state.appendLocal(filter.writes())
-  state.filter = filter
+  state.filter = await narrowToFilter(state, only)
 }

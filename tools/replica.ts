@@ -157,7 +157,9 @@ export const verb: Verb<ReplicaFlags> = {
     })
     if (promoted === undefined && copier.isWanted && !signal.aborted) {
       await copier.replace()
-      await verb.run({ ...invocation, options: { ...options, port } })
+      // The copy holds everything; what this replica is to hold is said to it again.
+      const only = options.only ?? replica.state.filter?.only
+      await verb.run({ ...invocation, options: { ...options, ...(only === undefined ? {} : { only }), port } })
       return
     }
     if (promoted === undefined) return
