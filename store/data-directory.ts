@@ -18,7 +18,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'nod
 import { basename, dirname, join, resolve } from 'node:path'
 import { messageOf, ReplogError, type ErrorCode } from '../core/errors.js'
 import type { Engine } from './engine.js'
-import { LevelEngine, type LevelEngineOptions } from './level-engine.js'
+import { LevelEngine, type LevelEngineOptions, refuseLocked } from './level-engine.js'
 import type { PreflightReport } from './preflight.js'
 
 export const DATA_FORMAT_VERSION = 1
@@ -38,6 +38,26 @@ export interface OpenedDataDirectory {
   /** True when this call made the directory. A caller that needs to know whether it has content reads it. */
   readonly created: boolean
   readonly preflight: PreflightReport
+}
+
+/** Where the files of LevelDB are in a data directory. */
+export function databaseDirectory(path: string): string {
+  return join(resolve(path), DATABASE_DIRECTORY)
+}
+
+/**
+ * The files of LevelDB in a data directory that nobody has open; undefined where there is none.
+ * @throws ReplogError LOCKED
+ */
+export async function closedDatabase(path: string): Promise<string | undefined> {
+  const directory = databaseDirectory(path)
+  const isThere = await stat(directory).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) return undefined
+  await refuseLocked(directory)
+  return directory
 }
 
 /** Creations under way in this process, which has one process id for all of them. */

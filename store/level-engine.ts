@@ -385,7 +385,7 @@ export function levelAt(
  * and gives the lock back. Asked first, because the files of a database in use are in motion and the preflight would
  * call that damage.
  */
-async function refuseLocked(directory: string): Promise<void> {
+export async function refuseLocked(directory: string): Promise<void> {
   const probe = levelAt(directory, { createIfMissing: false, errorIfExists: true })
   try {
     await probe.open()

@@ -1,21 +1,25 @@
 /** `replog verify` and `replog repair` on real directories and running servers. (G8) */
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { Terminal } from '../../tools/terminal.js'
+import { verifyDirectory } from '../../tools/verify.js'
 import { createHttpServer } from '../../log/http/server.js'
 import { listen } from '../../log/http/listen.js'
 import { Primary } from '../../primary/primary.js'
 import { Replica } from '../../replica/replica.js'
 import { ServedReplica } from '../../replica/served-replica.js'
-import { openDataDirectory } from '../../store/data-directory.js'
+import { databaseDirectory, openDataDirectory } from '../../store/data-directory.js'
 import type { Entry } from '../../store/engine.js'
 import { INDEX_PREFIX, LOG_PREFIX, ROW_PREFIX, metaKey } from '../../store/keys.js'
 import { seal, unseal } from '../../store/seal.js'
 import { type Serving, serve } from '../http/serving.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
+import { filesOf, flip } from '../store/level-directory.js'
+import { Random, TEST_SEED } from '../isolation/random.js'
 import { ITEMS, items } from '../replication/tables.js'
 import { change, differences, entriesOf } from '../verify/in-memory.js'
-import { replog } from './recording-terminal.js'
+import { recordedStream, replog } from './recording-terminal.js'
 
 interface Pair {
   readonly primary: Serving
@@ -45,6 +49,11 @@ async function primaryLink(t: Test, { served, app, url }: Serving): Promise<stri
   served.sockets.attach(app.server)
   t.teardown(() => served.close())
   return Promise.resolve(url)
+}
+
+/** A terminal that nobody reads. */
+function quiet(): Terminal {
+  return new Terminal(recordedStream().stream, recordedStream().stream)
 }
 
 async function contents(path: string): Promise<Entry[]> {
@@ -109,6 +118,33 @@ void t.test('verify of a sound directory says so; of a damaged one, what, where 
   t.match(repaired.stdout, 'table test.items of catalog local: 2 rows written, 0 deleted, 1 index entries written')
   t.match(repaired.stdout, /sound at 1\.23\./)
   t.same(differences(before, await contents(path)), [], 'the whole key space is what it was')
+})
+
+void t.test('any flipped bit of a table file is found, named by its file, and left to a clone', async (t) => {
+  t.comment(`REPLOG_TEST_SEED=${TEST_SEED}`)
+  const random = new Random(TEST_SEED)
+  const { primary, path } = await pair(t)
+  const db = databaseDirectory(path)
+  const names = await filesOf(db, '.ldb')
+  t.ok(names.length > 0, 'closing made a table of the log')
+  const trials = Number(process.env['REPLOG_FLIP_TRIALS'] ?? 200) / 10
+  let missed = 0
+  for (let trial = 0; trial < trials; trial++) {
+    const name = random.pick(names)
+    const copy = `${path}-${trial}`
+    cpSync(path, copy, { recursive: true })
+    const file = join(databaseDirectory(copy), name)
+    await flip(file, random.below(statSync(file).size), random.below(8))
+    const report = await verifyDirectory(copy, quiet())
+    if (!report.flaws.some(({ kind, message }) => kind === 'file' && message.includes(name))) missed++
+    if (trial === 0) {
+      const repair = await replog('repair', '--data', copy, '--from', primary.url)
+      t.equal(repair.code, 1)
+      t.match(repair.stderr, /replog clone --from .* is the way/)
+    }
+    rmSync(copy, { recursive: true })
+  }
+  t.equal(missed, 0)
 })
 
 void t.test('a repair that was interrupted is not served, and is done again', async (t) => {

@@ -5,10 +5,12 @@
  * REPLOG_FLIP_TRIALS says how many trials; 200 when it does not.
  */
 import t from 'tap'
-import { isReplogError } from '../../core/errors.js'
+import { ReplogError, isReplogError } from '../../core/errors.js'
 import type { Entry } from '../../store/engine.js'
 import { openState } from '../../log/open-state.js'
 import type { ReplicatedState } from '../../log/replicated-state.js'
+import { assertNoRepair } from '../../log/verify/repair-note.js'
+import type { RepairPeer } from '../../log/verify/repair-peer.js'
 import { repairStore } from '../../log/verify/repair.js'
 import { verifyStore } from '../../log/verify/verify-store.js'
 import { Primary } from '../../primary/primary.js'
@@ -152,4 +154,48 @@ void t.test('a dry run says what it would do and changes nothing', async (t) => 
   const report = await repairStore(storeOn(engine), peerOf(peers[0]!), { dryRun: true, onStep: () => undefined })
   t.match(report, { dryRun: true, tables: [{ rowsPut: 1, rowsDeleted: 0 }] })
   t.same(differences(before, await entriesOf(engine)), [])
+})
+
+void t.test('a repair that loses its peer at any step is not served, and the next one ends it', async (t) => {
+  const random = new Random(TEST_SEED)
+  const { image, peers } = await cluster(random)
+  const rows = image.filter(({ key }) => key[0] === ROW_PREFIX)
+  const frames = image.filter(({ key }) => key[0] === LOG_PREFIX)
+  const peer = peerOf(peers[2]!)
+  for (let calls = 0, ended = false; !ended; calls++) {
+    const engine = await engineOf(image)
+    for (const { key, value } of [rows[3]!, rows.at(-1)!, frames[9]!, frames[40]!]) {
+      const flipped = Buffer.from(value)
+      flipped[value.length - 1]! ^= 1
+      await change(engine, [[key, flipped]])
+    }
+    let left = calls
+    const asked = (): void => {
+      if (left-- === 0) throw new ReplogError('UNREACHABLE', 'the peer is gone')
+    }
+    const leaving: RepairPeer = {
+      url: peer.url,
+      frames(after) {
+        asked()
+        return peer.frames(after)
+      },
+      rows(...page) {
+        asked()
+        return peer.rows(...page)
+      },
+    }
+    const store = storeOn(engine)
+    try {
+      await repairStore(store, leaving, { dryRun: false, onStep: () => undefined })
+      ended = true
+    } catch (error) {
+      t.ok(isReplogError(error, 'UNREACHABLE'))
+      t.throws(() => {
+        assertNoRepair(store, 'DIR')
+      }, /a repair of DIR was interrupted/)
+      await repairStore(store, peer, { dryRun: false, onStep: () => undefined })
+    }
+    assertNoRepair(store, 'DIR')
+    t.same(differences(image, await entriesOf(engine)), [], `after ${calls} answers`)
+  }
 })

@@ -8,7 +8,8 @@ import { ReplogError, isReplogError } from '../../core/errors.js'
 import { formatPosition, parsePosition } from '../../core/position.js'
 import { CLUSTER_ID_META } from '../../log/identity.js'
 import { type RepairOptions, type RepairReport, comparablePosition, repairStore } from '../../log/verify/repair.js'
-import { openDataDirectory } from '../../store/data-directory.js'
+import { closedDatabase, openDataDirectory } from '../../store/data-directory.js'
+import { checkTableFiles } from '../../store/level-table-check.js'
 import { Store } from '../../store/store.js'
 import { HttpClient } from '../http-client.js'
 import { HttpPeer } from './http-peer.js'
@@ -16,13 +17,14 @@ import { HttpPeer } from './http-peer.js'
 /** @throws ReplogError CORRUPT (files), LOCKED, FOREIGN_CLUSTER, DIVERGED, HISTORY_LOST, UNREACHABLE */
 export async function repairDirectory(path: string, url: string, options: RepairOptions): Promise<RepairReport> {
   const client = new HttpClient(url)
+  const clone = `A repair cannot mend files of LevelDB: \`replog clone --from ${url}\` into another directory is the way`
+  const directory = await closedDatabase(path)
+  const [file] = directory === undefined ? [] : await checkTableFiles(directory, () => undefined)
+  // Not even opened: this LevelDB ends the process when a damaged block leads it astray.
+  if (file !== undefined) throw new ReplogError('CORRUPT', `${file.file}: ${file.flaw}. ${clone}`)
   const { engine } = await openDataDirectory(path, { createIfMissing: false }).catch((error: unknown) => {
     if (!isReplogError(error, 'CORRUPT')) throw error
-    throw new ReplogError(
-      'CORRUPT',
-      `${error.message} A repair cannot mend files of LevelDB: \`replog clone --from ${url}\` into another directory is the way`,
-      { cause: error },
-    )
+    throw new ReplogError('CORRUPT', `${error.message} ${clone}`, { cause: error })
   })
   const store = new Store({ engine, clock: systemClock, path })
   try {
