@@ -64,6 +64,8 @@ export class Fold {
   }
 
   apply(transaction: Transaction, position: Position): void {
+    // A marker belongs to no catalog and changes nothing.
+    if (transaction.statements.every(({ kind }) => kind === 'verifyMarker')) return
     const effects = applyTransaction(transaction, (tableId, version) => this.#version(tableId, version), {
       read: (_key, text) => this.image.get(text),
       rows: (storageId) => this.#storedRows(storageId),

@@ -52,6 +52,7 @@ export class Faults {
       server.disk.failsNext = undefined
       server.disk.interrupts = undefined
       server.goOn()
+      if (server.isStopping) server.kill()
       server.start()
     }
   }

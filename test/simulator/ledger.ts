@@ -2,7 +2,7 @@
  * What clients were told and what readers saw, held against the log of the end.
  *
  * - what was acknowledged is in the log, at the position that was named; what only a lost primary had confirmed may be lost
- *   with it, and then a later epoch has its place in the log; (G1, G2)
+ *   with it, beyond what the one that took over had; (G1, G2)
  * - what was refused, or rolled back, is not; (G5)
  * - what is unknown is there once or not at all; a key never has two effects; (G10)
  * - what a reader saw at a position is what the log had made of the rows by then, and that position is in the log. (G2, G3, G4)
@@ -15,14 +15,16 @@ export type Outcome = 'acknowledged' | 'refused' | 'unknown'
 
 export interface Told {
   readonly outcome: Outcome
-  /** Of what was acknowledged. */
+  /** Of what was acknowledged: by whom, and where it is. */
+  readonly reign?: string | undefined
   readonly position?: string | undefined
   /** How safe it was said to be. */
   readonly level?: AckLevel | undefined
 }
 
 export interface Seen {
-  readonly server: string
+  /** Of the server that was read. */
+  readonly reign: string
   readonly isPrimary: boolean
   readonly position: string
   /** The counter of `hot`. */
@@ -67,17 +69,6 @@ export class LogRecord {
     return this.#operations.get(op)
   }
 
-  has(position: string): boolean {
-    return this.#positions.includes(position)
-  }
-
-  /** Whether a position of an old primary was left behind by a promotion. */
-  isLeftBehind(position: string): boolean {
-    const { epoch, lsn } = parsePosition(position)
-    const successor = this.#positions[Number(lsn)] ?? this.#positions.at(-1)!
-    return successor !== '' && parsePosition(successor).epoch > epoch
-  }
-
   /** How many operations had counted when the log stood there. */
   hotAt(position: string): number | undefined {
     return this.#hotUpTo[this.#positions.indexOf(position)]
@@ -87,9 +78,16 @@ export class LogRecord {
 export class Ledger {
   readonly #told = new Map<string, Told>()
   readonly #seen: Seen[] = []
+  /** By reigns that ended: up to where their history went on. */
+  readonly #leftBehind = new Map<string, bigint>()
 
   tell(op: string, told: Told): void {
     this.#told.set(op, told)
+  }
+
+  /** A primary was given up, and what it had beyond this LSN no other server has. */
+  leaveBehind(reign: string, lsn: bigint): void {
+    this.#leftBehind.set(reign, lsn)
   }
 
   see(seen: Seen): void {
@@ -107,11 +105,11 @@ export class Ledger {
   /** What contradicts the log that all servers have in the end. */
   problems(log: LogRecord): string[] {
     const problems = [...log.problems]
-    for (const [op, { outcome, position, level }] of this.#told) {
+    for (const [op, { outcome, reign, position, level }] of this.#told) {
       const logged = log.find(op)
       if (outcome === 'acknowledged') {
         const mayBeLost = level === 'local' || level === 'received'
-        if (mayBeLost && !log.has(position!) && log.isLeftBehind(position!)) continue
+        if (mayBeLost && this.#isLeftBehind(reign!, position!)) continue
         if (logged === undefined)
           problems.push(`${op} was acknowledged (${level}) at ${position} and is not in the log`)
         else if (logged.position !== position) {
@@ -122,14 +120,19 @@ export class Ledger {
       }
       if (logged !== undefined && logged.count > 1) problems.push(`${op} is in the log ${logged.count} times`)
     }
-    for (const { server, isPrimary, position, hot } of this.#seen) {
+    for (const { reign, isPrimary, position, hot } of this.#seen) {
       const expected = log.hotAt(position)
-      if (expected === undefined && isPrimary && log.isLeftBehind(position)) continue
-      if (expected === undefined) problems.push(`a reader of ${server} saw ${position}, which is not in the log`)
+      if (isPrimary && this.#isLeftBehind(reign, position)) continue
+      if (expected === undefined) problems.push(`a reader of ${reign} saw ${position}, which is not in the log`)
       else if (BigInt(expected) !== hot) {
-        problems.push(`a reader of ${server} saw ${hot} at ${position}, where the log had made ${expected}`)
+        problems.push(`a reader of ${reign} saw ${hot} at ${position}, where the log had made ${expected}`)
       }
     }
     return problems
+  }
+
+  #isLeftBehind(reign: string, position: string): boolean {
+    const lsn = this.#leftBehind.get(reign)
+    return lsn !== undefined && parsePosition(position).lsn > lsn
   }
 }

@@ -6,13 +6,12 @@
  * What an operator must see to, and this one does: replicas follow nobody while it is decided which is the most advanced,
  * and the old primary reaches none of them any more, dead or alive.
  */
-import { isReplogError, messageOf } from '../../core/errors.js'
-import { formatPosition } from '../../core/position.js'
-import { positionAt } from '../../log/position-at.js'
-import type { Primary } from '../../primary/primary.js'
-import type { Peer } from '../../tools/rejoin/http-peer.js'
-import { rejoin } from '../../tools/rejoin/rejoin.js'
+import { type Lsn, formatPosition } from '../../core/position.js'
 import type { Random } from '../isolation/random.js'
+import { bringBack } from './bring-back.js'
+import type { Ledger } from './ledger.js'
+import type { LogBook } from './log-book.js'
+import { within } from './step.js'
 import type { SimNetwork } from './sim-network.js'
 import type { SimProcess } from './sim-process.js'
 import type { SimServer } from './sim-server.js'
@@ -31,16 +30,19 @@ export interface OperatorContext {
   readonly trace: Trace
   readonly servers: readonly SimServer[]
   readonly cluster: Cluster
+  readonly book: LogBook
+  readonly ledger: Ledger
+  /** Told when a server has undone transactions. */
+  readonly hasUndone: () => void
   readonly fault: (text: string) => void
 }
 
 const LOOK_MS = 20
 const QUIET_MS_MAX = 12_000
 const ABSENT_MS_MAX = 4000
-/** How many old primaries rejoin; the others are made anew. */
-const REJOIN_SHARE = 0.8
-/** How long a step may take until it is begun again. */
-const STEP_MS_MAX = 5000
+/** Older than this may be purged: whoever repeats a transaction with its key has given up by then. */
+const PURGE_AGE_MS = 20_000
+const PURGE_SHARE = 0.4
 /** Nobody has this name. */
 const NOBODY = 'nobody'
 
@@ -49,7 +51,8 @@ export class Operator {
   readonly #process: SimProcess
   #isStopped = false
   #isBusy = false
-  #count = 0
+  /** How far the log of the leader was at some times. */
+  readonly #marks: { readonly atMs: number; readonly lsn: Lsn }[] = []
 
   constructor(context: OperatorContext) {
     this.#context = context
@@ -69,7 +72,7 @@ export class Operator {
     })
   }
 
-  /** Finishes what it is at, and begins nothing more. */
+  /** Finishes what it is at, and only sees to it from now on that every server can follow. */
   stop(): void {
     this.#isStopped = true
   }
@@ -77,11 +80,51 @@ export class Operator {
   async #run(): Promise<void> {
     const { random } = this.#context
     for (;;) {
-      await this.#process.pauseFor(2000 + random.below(QUIET_MS_MAX))
-      if (this.#isStopped) return
+      await this.#process.pauseFor(this.#isStopped ? LOOK_MS : 2000 + random.below(QUIET_MS_MAX))
       this.#isBusy = true
-      await this.#failOver()
+      await this.#copyAnew()
+      const { lsn } = this.#context.cluster.leader.state?.durable ?? {}
+      if (lsn !== undefined) this.#marks.push({ atMs: this.#process.monotonicMs(), lsn })
+      if (this.#isStopped) await this.#process.pauseFor(QUIET_MS_MAX / 10)
+      else if (random.chance(PURGE_SHARE)) await this.#purge()
+      else await this.#failOver()
       this.#isBusy = false
+    }
+  }
+
+  /** A replica that was down while a copy with a younger log became the primary has to be copied, too. */
+  async #copyAnew(): Promise<void> {
+    const { servers, cluster, trace, fault } = this.#context
+    for (const server of servers) {
+      if (!server.hasLostHistory) continue
+      server.hasLostHistory = false
+      if (server === cluster.leader) continue
+      trace.note(`${server.name} has lost its history`)
+      const { lsn } = server.state?.durable ?? {}
+      if (lsn !== undefined && lsn >= cluster.leader.disk.floor) fault(`nothing was purged that ${server.name} needs`)
+      server.isHeldDown = true
+      server.kill()
+      await bringBack(this.#context, this.#process, server, cluster.leader, 'as a copy')
+      server.isHeldDown = false
+      server.follow(cluster.leader.name)
+      server.start()
+    }
+  }
+
+  /** Purges what every server has, and nobody will ask for again. */
+  async #purge(): Promise<void> {
+    const { random, trace, servers, cluster, book } = this.#context
+    const untilMs = this.#process.monotonicMs() - PURGE_AGE_MS
+    const mark = this.#marks.findLast(({ atMs }) => atMs <= untilMs)
+    if (mark === undefined) return
+    const reached = servers.map(({ state }) => state?.durable.lsn ?? (0n as Lsn))
+    const target = reached.reduce((least, lsn) => (lsn < least ? lsn : least), mark.lsn)
+    await book.note(cluster.leader.disk.image(), target)
+    for (const server of servers) {
+      const { node } = server
+      if (node === undefined || random.chance(0.3)) continue
+      trace.note(`${server.name} purges up to LSN ${target}`)
+      await within(trace, this.#process, server, () => node.purgeLog({ beforeLsn: target + 1n }))
     }
   }
 
@@ -93,7 +136,7 @@ export class Operator {
     this.#lose(old)
     for (const { name } of others) network.sever(old.name, name)
     const next = await this.#mostAdvanced(others)
-    await this.#promote(next)
+    await this.#promote(next, old)
     for (const other of others) if (other !== next) other.follow(next.name)
     cluster.former = old
     cluster.leader = next
@@ -102,7 +145,7 @@ export class Operator {
     old.isHeldDown = true
     cluster.former = undefined
     for (const { name } of others) network.join(old.name, name)
-    await this.#bringBack(old, next)
+    await bringBack(this.#context, this.#process, old, next)
     old.isHeldDown = false
     old.follow(next.name)
     old.start()
@@ -141,77 +184,20 @@ export class Operator {
     }
   }
 
-  async #promote(server: SimServer): Promise<void> {
-    const { trace } = this.#context
+  async #promote(server: SimServer, old: SimServer): Promise<void> {
+    const { trace, ledger } = this.#context
     while (server.primary === undefined) {
       await this.#process.pauseFor(LOOK_MS)
       server.goOn()
       server.start()
       const { replica } = server
       if (replica === undefined) continue
+      ledger.leaveBehind(old.reign, replica.position.lsn)
       trace.note(`${server.name} at ${formatPosition(replica.position)} is promoted`)
-      const isPromoted = await this.#within(server, () => replica.becomePrimary())
+      const isPromoted = await within(this.#context.trace, this.#process, server, () => replica.becomePrimary())
       trace.note(`${server.name} is ${isPromoted ? 'promoted' : 'not promoted yet'}`)
       // What opens the directory again finds out what it has become.
       server.kill()
     }
-  }
-
-  /** It undoes what it has alone, or begins with nothing. */
-  async #bringBack(server: SimServer, from: SimServer): Promise<void> {
-    const { trace, random } = this.#context
-    server.histories++
-    for (let isPossible = random.chance(REJOIN_SHARE); isPossible;) {
-      await this.#process.pauseFor(LOOK_MS)
-      const primary = from.primary
-      if (primary === undefined) continue
-      const engine = server.disk.open(server.run())
-      const isDone = await this.#within(server, async () => {
-        try {
-          const report = await rejoin({ path: server.name, peer: peerOf(primary), engine })
-          trace.note(`${server.name} undid ${report.transactions} transactions, ${report.definitions} definitions`)
-        } catch (error) {
-          if (!isReplogError(error, 'DIVERGED') && !isReplogError(error, 'HISTORY_LOST')) throw error
-          trace.note(`${server.name} cannot rejoin: ${messageOf(error)}`)
-          isPossible = false
-        }
-      })
-      server.kill()
-      if (isDone && isPossible) return
-    }
-    trace.note(`${server.name} is made anew`)
-    await server.disk.found('replica', `${server.name} ${++this.#count}`, this.#process)
-  }
-
-  /** Whether a step on a server was done, before it failed, the server fell, or it took too long. */
-  async #within(server: SimServer, step: () => Promise<unknown>): Promise<boolean> {
-    const { process } = server.host
-    let outcome: boolean | undefined
-    step().then(
-      () => (outcome = true),
-      (error: unknown) => {
-        this.#context.trace.note(`${server.name}: ${String(error)}`)
-        outcome = false
-      },
-    )
-    const untilMs = this.#process.monotonicMs() + STEP_MS_MAX
-    while (outcome === undefined && process?.isDead === false && this.#process.monotonicMs() < untilMs) {
-      await this.#process.pauseFor(LOOK_MS)
-    }
-    return outcome === true
-  }
-}
-
-/** The history of a primary, as an HTTP client would be told of it. */
-function peerOf({ state }: Primary): Peer {
-  const { clusterId, serverId } = state.identity
-  return {
-    url: 'the primary',
-    role: 'primary',
-    clusterId: clusterId!.toString('hex'),
-    serverId: serverId.toString('hex'),
-    head: state.durable,
-    floor: state.trimFloor,
-    positionAt: async (lsn) => (await positionAt(state, lsn)).position,
   }
 }

@@ -18,7 +18,7 @@ import type { Trace } from './trace.js'
 const CALL_MS_MAX = 5000
 const ATTEMPTS_MAX = 12
 const AGAIN_MS_MAX = 1500
-const THINK_MS_MAX = 400
+const THINK_MS_MAX = 1200
 const STEP_MS_MAX = 6
 
 /** Nothing was done; the same may be tried again. */
@@ -87,15 +87,19 @@ export class SimClient {
     let isInDoubt = false
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       if (attempt > 1) await this.#process.pauseFor(random.below(AGAIN_MS_MAX))
+      const server = this.#context.primary()
+      const { reign } = server
       try {
-        const committed = await this.#call(operation)
+        const committed = await this.#call(server, operation)
         if (committed === undefined) return { outcome: 'refused' }
         assert(operation.mayCommit, `${operation.name} was committed`)
-        return acknowledged(formatPosition(committed.position), operation.ack?.level ?? 'local')
+        return acknowledged(reign, formatPosition(committed.position), operation.ack?.level ?? 'local')
       } catch (error) {
         if (error instanceof assert.AssertionError) throw error
         if (error instanceof NotReached) continue
-        if (isReplogError(error, 'ACK_TIMEOUT')) return acknowledged(error.details!['position'] as string, 'local')
+        if (isReplogError(error, 'ACK_TIMEOUT')) {
+          return acknowledged(reign, error.details!['position'] as string, 'local')
+        }
         if (error instanceof Lost || isReplogError(error, 'COMMIT_UNKNOWN')) {
           isInDoubt = true
           if (operation.key === undefined) return { outcome: 'unknown' }
@@ -104,17 +108,16 @@ export class SimClient {
         if (!isReplogError(error) || error.code === 'INTERNAL') throw error
         if (AGAIN.includes(error.code)) continue
         // The statements met what an earlier attempt had left: the key says where it is.
-        const position = isInDoubt ? await this.#outcomeOf(operation) : undefined
-        if (position !== undefined) return acknowledged(position, 'local')
+        const position = isInDoubt ? await this.#outcomeOf(server, operation) : undefined
+        if (position !== undefined) return acknowledged(reign, position, 'local')
         return { outcome: isInDoubt ? 'unknown' : 'refused' }
       }
     }
     return { outcome: isInDoubt ? 'unknown' : 'refused' }
   }
 
-  #call(operation: Operation): Promise<Committed | undefined> {
-    const { network, random, primary } = this.#context
-    const server = primary()
+  #call(server: SimServer, operation: Operation): Promise<Committed | undefined> {
+    const { network, random } = this.#context
     return network.call(this.#host, server.host, CALL_MS_MAX, async (process) => {
       const node = server.primary
       if (node === undefined) throw new NotReached(`${server.name} is starting`)
@@ -123,20 +126,20 @@ export class SimClient {
     })
   }
 
-  async #outcomeOf({ key }: Operation): Promise<string | undefined> {
-    const { network, primary } = this.#context
-    const server = primary()
+  async #outcomeOf(server: SimServer, { key }: Operation): Promise<string | undefined> {
+    const { network } = this.#context
+    const { reign } = server
     try {
       const outcome = await network.call(this.#host, server.host, CALL_MS_MAX, async () =>
         server.primary?.catalog().outcome(key!),
       )
-      return outcome === undefined ? undefined : formatPosition(outcome.position)
+      return outcome === undefined || server.reign !== reign ? undefined : formatPosition(outcome.position)
     } catch {
       return undefined
     }
   }
 }
 
-function acknowledged(position: string, level: Told['level']): Told {
-  return { outcome: 'acknowledged', position, level }
+function acknowledged(reign: string, position: string, level: Told['level']): Told {
+  return { outcome: 'acknowledged', reign, position, level }
 }

@@ -2,11 +2,13 @@
  * The disk of a simulated machine, which outlives its processes: writes and reads take time, a crash drops what was not
  * synced, and a write may fail with or without having reached the medium, which the writer cannot tell apart.
  */
+import type { Lsn } from '../../core/position.js'
 import { ROLE_META, type Role, identityWrites } from '../../log/identity.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { unseal } from '../../store/seal.js'
 import { Store } from '../../store/store.js'
 import type { Random } from '../isolation/random.js'
+import { floorOf } from './log-book.js'
 import type { SimProcess } from './sim-process.js'
 import type { Trace } from './trace.js'
 
@@ -32,12 +34,21 @@ export class SimDisk {
     this.#trace = trace
   }
 
-  /** Makes it that of a new server: its ids are chosen here, and not by chance. */
-  async found(role: Role, serverId: string, process: SimProcess): Promise<void> {
+  clear(): void {
     this.#engine = new MemoryEngine()
+  }
+
+  /** Makes what is on it that of a new server: its ids are chosen here, and not by chance. */
+  async found(role: Role, serverId: string, process: SimProcess): Promise<void> {
+    this.#engine = this.image()
     const store = new Store({ engine: this.#engine, clock: process, path: this.#name })
     const clusterId = role === 'primary' ? Buffer.alloc(16, 1) : undefined
     await store.commit([identityWrites({ serverId: Buffer.alloc(16, serverId), clusterId }, role)])
+  }
+
+  /** Behind which its log begins. */
+  get floor(): Lsn {
+    return floorOf(this.image())
   }
 
   /** What the server on it is, as it says itself. */

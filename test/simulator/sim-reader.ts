@@ -59,7 +59,7 @@ export class SimReader {
       await this.#host.process!.pauseFor(random.below(READ_EVERY_MS))
       if (this.#isStopped) return
       const server = random.pick(servers)
-      const name = `${server.name} ${server.histories}`
+      const name = server.reign
       let look: Look | undefined
       try {
         look = await network.call(this.#host, server.host, CALL_MS_MAX, () => lookAt(server))
@@ -71,7 +71,7 @@ export class SimReader {
       }
       if (look === undefined) continue
       const { position, hot, sum, isPrimary } = look
-      ledger.see({ server: server.name, isPrimary, position: formatPosition(position), hot })
+      ledger.see({ reign: name, isPrimary, position: formatPosition(position), hot })
       if (sum !== BigInt(ACCOUNTS * ACCOUNT_START)) fault(`a reader of ${server.name} summed the accounts up to ${sum}`)
       if (position.lsn < (this.#newest.get(name) ?? 0n)) {
         fault(`${server.name} showed LSN ${this.#newest.get(name)} and later ${position.lsn}`)

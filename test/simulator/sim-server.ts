@@ -36,6 +36,10 @@ export class SimServer {
   #from: string
   /** While the operator works on it, nothing starts it. */
   isHeldDown = false
+  /** It was told to stop. */
+  isStopping = false
+  /** Whom it follows does not have the log any more that comes next here. */
+  hasLostHistory = false
   /** How often it has been given another history. */
   histories = 0
   readonly #context: SimServerContext
@@ -52,6 +56,11 @@ export class SimServer {
 
   get name(): string {
     return this.host.name
+  }
+
+  /** The server with the history that it has now: what was undone, or lost with its disk, ends the one before. */
+  get reign(): string {
+    return `${this.name} ${this.histories}`
   }
 
   get isUp(): boolean {
@@ -99,6 +108,7 @@ export class SimServer {
     const process = network.process(random.below(2 * SKEW_MS_MAX) - SKEW_MS_MAX)
     this.host.hasPower = true
     this.host.run(process)
+    this.isStopping = false
     this.#primary = undefined
     this.#replica = undefined
     return process
@@ -118,6 +128,7 @@ export class SimServer {
     const { node } = this
     if (process === undefined || node === undefined || process.isPaused) return
     this.#context.trace.note(`${this.name} is told to stop`)
+    this.isStopping = true
     this.#link?.close()
     if (node instanceof Primary) node.acknowledgements.close()
     node.close().then(
@@ -150,6 +161,8 @@ export class SimServer {
       path: `/${name}`,
       engine: disk.open(process),
       clock: process,
+      // Nobody waits for a server that was made anew under another id.
+      logRetention: { followerHoldMs: 0 },
       onError: (error: unknown) => {
         if (!process.isDead && !isOfAnEnd(error)) this.#context.fault(`${name}: ${messageOf(error)}`)
       },
@@ -184,6 +197,7 @@ export class SimServer {
           // One that leaves whom it follows says what was the matter with the link.
           if (state !== 'stopped' || error === undefined || error.code === 'UNREACHABLE') return
           if (isOfAnEnd(error)) this.#restartSoon(process)
+          else if (error.code === 'HISTORY_LOST') this.hasLostHistory = true
           else this.#context.fault(`${name} stopped following: ${error.code} ${error.message}`)
         },
       })

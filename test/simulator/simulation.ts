@@ -7,7 +7,7 @@
  * The same seed gives the same run, to the last byte of its trace.
  */
 import { messageOf } from '../../core/errors.js'
-import { formatPosition } from '../../core/position.js'
+import { LSN_MAX, formatPosition } from '../../core/position.js'
 import { CatalogReader } from '../../log/catalog-reader.js'
 import { openState } from '../../log/open-state.js'
 import { TableNames } from '../../log/table-names.js'
@@ -17,6 +17,7 @@ import { factProblems } from '../crash/workload.js'
 import { Random } from '../isolation/random.js'
 import { Faults } from './faults.js'
 import { Ledger, LogRecord } from './ledger.js'
+import { LogBook } from './log-book.js'
 import { OperationSource, setUp } from './operations.js'
 import { type Cluster, Operator } from './operator.js'
 import { SimClient } from './sim-client.js'
@@ -46,7 +47,7 @@ const SERVERS = ['primary', 'one', 'two'] as const
 const STALE_SHARE = 0.5
 const CLIENTS = 5
 const OPERATIONS_EACH = 40
-const TROUBLE_MS_MAX = 25_000
+const TROUBLE_MS_MAX = 45_000
 const SETUP_MS_MAX = 60_000
 const CONVERGE_MS_MAX = 180_000
 
@@ -60,6 +61,8 @@ export class Simulation {
   readonly #problems: string[] = []
   readonly #servers: SimServer[] = []
   #cluster: Cluster | undefined
+  readonly #book = new LogBook()
+  #hasUndone = false
 
   /** @param print gets each line of the trace */
   constructor(seed: number, print?: (line: string) => void) {
@@ -123,7 +126,10 @@ export class Simulation {
       primary: () =>
         cluster.former?.primary !== undefined && random.chance(STALE_SHARE) ? cluster.former : cluster.leader,
     }
-    const operator = new Operator({ ...context, servers: this.#servers, cluster })
+    const hasUndone = (): void => {
+      this.#hasUndone = true
+    }
+    const operator = new Operator({ ...context, servers: this.#servers, cluster, book: this.#book, hasUndone })
     const clientNames = Array.from({ length: CLIENTS }, (_, ordinal) => `client${ordinal + 1}`)
     const clients = clientNames.map((name) => new SimClient(context, name))
     const reader = new SimReader({ ...context, servers: this.#servers }, 'reader')
@@ -176,6 +182,7 @@ export class Simulation {
   /** The power of every machine fails, and everything that is durable is looked at. */
   async #checkAll(): Promise<bigint> {
     for (const server of this.#servers) server.kill({ withPower: true })
+    for (const { disk } of this.#servers) await this.#book.note(disk.image(), LSN_MAX)
     const reports = new Map<string, StoreReport>()
     for (const server of this.#servers) reports.set(server.name, await this.#checkOne(server))
     const first = reports.get(this.#leader)!
@@ -197,6 +204,8 @@ export class Simulation {
     const log = new LogRecord()
     const engine = disk.image()
     const report = await checkStore(engine, {
+      history: this.#book.frames,
+      hasUndone: this.#hasUndone,
       onTransaction: (transaction, position) => {
         log.note(transaction, position)
       },
