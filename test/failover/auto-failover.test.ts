@@ -4,105 +4,16 @@
  */
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import t, { type Test } from 'tap'
-import { isReplogError } from '../../core/errors.js'
-import { HttpClient } from '../../tools/http-client.js'
+import t from 'tap'
 import { compareServers } from '../../tools/pair/compare.js'
 import { startNats } from '../nats/nats-server.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
 import { TcpProxy } from '../replication/tcp-proxy.js'
 import { replog } from '../tools/recording-terminal.js'
 import { type ServerProcess, start } from './servers.js'
+import { ENTRIES, LEASE_MS, Writers, check, untilPrimary } from './writers.js'
 
 t.setTimeout(170_000)
-
-const LEASE_MS = 1500
-const TABLE = { name: 'entries', columns: [{ name: 'id', type: 'BIGINT' }], primaryKey: ['id'] }
-
-interface Acknowledged {
-  readonly id: number
-  readonly epoch: number
-  readonly level: string
-}
-
-/** Clients that write to whoever takes it, half of them waiting for a replica. */
-class Writers {
-  /** In the order in which they were acknowledged. */
-  readonly acknowledged: Acknowledged[] = []
-  readonly #clients: HttpClient[]
-  readonly #running: Promise<void>[]
-  #id = 0
-  #stopped = false
-
-  constructor(servers: readonly ServerProcess[]) {
-    this.#clients = servers.map(({ url }) => new HttpClient(url))
-    this.#running = ['durable', 'local', 'durable', 'local'].map((level) => this.#write(level))
-  }
-
-  add(server: ServerProcess): void {
-    this.#clients.push(new HttpClient(server.url))
-  }
-
-  /** Resolves when so many more were acknowledged as durable in an epoch of at least this. */
-  async more(count: number, epoch: number): Promise<void> {
-    const begin = this.acknowledged.length
-    const isMet = (): boolean =>
-      this.acknowledged.slice(begin).filter((one) => one.epoch >= epoch && one.level === 'durable').length >= count
-    while (!isMet()) await delay(20)
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true
-    await Promise.all(this.#running)
-  }
-
-  async #write(level: string): Promise<void> {
-    for (let at = 0; !this.#stopped;) {
-      const id = ++this.#id
-      const body = JSON.stringify({
-        statements: [{ insert: { table: 'entries', rows: [{ id }] } }],
-        ack: { level, timeoutMs: 1000 },
-      })
-      const client = this.#clients[at % this.#clients.length]!
-      try {
-        const signal = AbortSignal.timeout(2000)
-        const answer = (await client.json('/v1/catalogs/local/transactions', { body, signal })) as { position: string }
-        this.acknowledged.push({ id, epoch: Number(answer.position.split('.')[0]), level })
-        await delay(2)
-      } catch (error) {
-        if (!isReplogError(error) && (error as Error).name !== 'TimeoutError') throw error
-        at++
-        await delay(20)
-      }
-    }
-  }
-}
-
-async function untilPrimary(servers: readonly ServerProcess[], epoch: number): Promise<ServerProcess> {
-  for (;;) {
-    for (const server of servers) {
-      const signal = AbortSignal.timeout(500)
-      const status = (await server.client.json('/v1/status', { signal }).catch(() => undefined)) as
-        { role: string; epoch: number; writes?: { taken: boolean } } | undefined
-      if (status?.role === 'primary' && status.epoch >= epoch && status.writes?.taken === true) return server
-    }
-    await delay(50)
-  }
-}
-
-async function check(t: Test, writers: Writers, primary: ServerProcess): Promise<void> {
-  const kept = new Set<number>()
-  for await (const row of primary.client.rows('local', { schema: 'test', table: 'entries' }))
-    kept.add(Number(row['id']))
-  const lost = writers.acknowledged.filter(({ id, level }) => level === 'durable' && !kept.has(id))
-  t.same(lost, [], 'everything that was acknowledged as durable is there')
-  const epochs = writers.acknowledged.map(({ epoch }) => epoch)
-  t.same(
-    epochs,
-    epochs.toSorted((one, other) => one - other),
-    'no server acknowledges when a later one has',
-  )
-}
 
 void t.test('kill -9, SIGSTOP and a cut link: each time the most advanced replica takes over', async (t) => {
   const nats = await startNats(t)
@@ -121,7 +32,7 @@ void t.test('kill -9, SIGSTOP and a cut link: each time the most advanced replic
     launch('replica', name, '--from', from.url)
   const first = await launch('primary', 'a')
   await untilPrimary([first], 1)
-  await first.client.execute('local', [{ createTable: { table: TABLE } }])
+  await first.client.execute('local', [{ createTable: { table: ENTRIES } }])
   const second = await follow('b', first)
   const third = await follow('c', first)
   const writers = new Writers([first, second, third])

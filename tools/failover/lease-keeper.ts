@@ -87,13 +87,13 @@ export class LeaseKeeper implements WriteLease {
   async #run(): Promise<void> {
     const { ttlMs } = this.#options
     while (!this.#stopped.signal.aborted) {
-      if (this.#options.isFenced()) {
-        await this.#giveUp()
-        return
-      }
       let pauseMs = ttlMs / RETRIES_PER_TTL
       try {
-        if (this.#held !== undefined && this.#lease.isHeld(this.#held)) {
+        if (this.#options.isFenced()) {
+          await this.#giveUp()
+          if (this.#isSuperseded(await this.#board.cluster())) return
+          pauseMs = ttlMs
+        } else if (this.#held !== undefined && this.#lease.isHeld(this.#held)) {
           this.#held = await this.#lease.renew(this.#held)
           if (!this.#isConfirmed && !(await this.#confirm())) return
           pauseMs = ttlMs / RENEWALS_PER_TTL

@@ -33,7 +33,7 @@ export async function openWitness(options: WitnessOptions): Promise<Witness | un
   const link = new NatsLink(systemClock, nats)
   const bucket = `replog-${clusterId}`
   let said = ''
-  while (!signal.aborted) {
+  for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       const lease = await Lease.open(link, systemClock, { bucket, key: LEASE_KEY, ttlMs })
       const board = new FailoverBoard(link, bucket, 1)
@@ -48,8 +48,9 @@ export async function openWitness(options: WitnessOptions): Promise<Witness | un
         throw error
       }
       const text = `waits for the witness: ${error.code} ${error.message}`
-      if (text !== said) onWait(text)
-      said = text
+      // At the first it is still on its way to be connected.
+      if (attempt > 1 && text !== said) onWait(text)
+      if (attempt > 1) said = text
     }
     await delay(RETRY_MS, undefined, { signal }).catch(() => undefined)
   }
