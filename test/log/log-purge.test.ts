@@ -7,14 +7,17 @@ import t, { type Test } from 'tap'
 import { type Lsn, formatPosition } from '../../core/position.js'
 import { FrameReader } from '../../log/codec/frame-reader.js'
 import { LogCursor } from '../../log/log-cursor.js'
+import { COPIED_OUTCOMES_META, encodeCopiedOutcomes } from '../../log/stored-outcome.js'
 import { positionAt } from '../../log/position-at.js'
 import type { RetentionHolder } from '../../log/purge/retention.js'
 import type { Primary, PrimaryOptions } from '../../primary/primary.js'
 import { logKey } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
+import { seal } from '../../store/seal.js'
 import { imageDifferences } from '../crash/store-image.js'
 import { ManualClock } from '../primary/manual-clock.js'
 import { outcomeOf } from '../primary/outcome.js'
+import { raiseFloor } from './raise-floor.js'
 import { advancing, commit, commitUpTo, everything, openPrimary, storedLsns, storedOutcomes } from './purged-log.js'
 
 const HOUR = 3_600_000
@@ -262,6 +265,40 @@ void t.test('outcomes expire with the log; a key that is used again keeps its ne
   t.same((await storedOutcomes(engine)).sort(), ['key 5', ...range(11n, 20n).map((lsn) => `key ${lsn}`)].sort())
   t.match(await primary.catalog().execute(insert(102), again), { replayed: true, position: { lsn: 21n } })
 })
+
+void t.test(
+  'outcomes whose frames were never here, as a copy of a server has them, expire with its first purge',
+  async (t) => {
+    const source = new MemoryEngine()
+    const first = await openPrimary(source)
+    await commitUpTo(first, 20n)
+    await raiseFloor(first.state, 8n)
+    await first.close()
+    const engine = source.crash()
+    const batch = engine.batch()
+    for (const lsn of range(1n, 8n)) batch.del(logKey(lsn as Lsn, 0))
+    const copied = encodeCopiedOutcomes({ logFloor: 8n as Lsn, outcomeFloor: 0n as Lsn })
+    batch.put(COPIED_OUTCOMES_META, seal(COPIED_OUTCOMES_META, copied))
+    await batch.writeSynced()
+
+    const primary = await openPrimary(engine)
+    t.teardown(() => primary.close())
+    const again = async (): Promise<boolean> => {
+      const rows = [{ id: 1_000_000, bytes: Buffer.of(1) }]
+      const statements = [{ insert: { table: 'rows', rows } }]
+      return (await primary.catalog().execute(statements, { idempotencyKey: 'key 5' })).replayed
+    }
+    t.equal(await again(), true, 'as long as the log begins where the copy did')
+    await primary.purgeLog({ beforeLsn: 11n })
+    t.same(
+      (await storedOutcomes(engine)).sort(),
+      range(11n, 20n)
+        .map((lsn) => `key ${lsn}`)
+        .sort(),
+    )
+    t.equal(await again(), false)
+  },
+)
 
 void t.test('G8: a log that is damaged where it would be purged is not, and says so', async (t) => {
   for (const [name, damage] of Object.entries({
