@@ -110,6 +110,13 @@ void t.test('a replica whose rows differ stops as DIVERGED, and names table, cou
   })
   t.equal(replica.position.lsn, lsn, 'nothing behind it is applied')
   t.equal(replica.state.verification.marker, undefined)
+
+  // Once the operator accepts that, and the status says so for good, later markers do not stop it again.
+  await replica.skip((lsn + 1n) as Lsn, { by: 'operator', reason: 'test' })
+  await db.transaction((tx) => tx.insert('test.notes', { id: 4n, text: 'four' }))
+  await primary.markers.write()
+  await replica.waitFor(primary.position.lsn)
+  t.equal(replica.state.verification.marker, undefined, 'and are not said to be equal')
 })
 
 async function statements(state: Parameters<typeof cursorOf>[0]): Promise<{ lsn: Lsn; statement: Statement }[]> {
