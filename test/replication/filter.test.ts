@@ -7,6 +7,9 @@ import { join } from 'node:path'
 import type { Replica } from '../../replica/replica.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { indexPrefix, logRange, prefixRange, rowPrefix, statsKey } from '../../store/keys.js'
+import { systemClock } from '../../core/clock.js'
+import { verifyStore } from '../../log/verify/verify-store.js'
+import { Store } from '../../store/store.js'
 import { Primary } from '../../primary/primary.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
 import { followAndServe } from './linked-chain.js'
@@ -192,7 +195,8 @@ void t.test(
     t.ok((await keysOf(whole, noise)) > 600)
     await whole.close()
 
-    const part = await follow(t, { path: '/replica', engine: engine.crash(), from: url, only: ['local.test.items'] })
+    const left = engine.crash()
+    const part = await follow(t, { path: '/replica', engine: left, from: url, only: ['local.test.items'] })
     t.equal(await rowsOf(part.catalog(), 'items'), await rowsOf(primary.catalog(), 'items'))
     t.throws(() => part.catalog().get('noise', { id: 1n }), { code: 'FILTERED' })
     await part.jobsDone()
@@ -215,5 +219,17 @@ void t.test(
     })
     t.equal(after.rows, 310)
     t.equal(await logOf(part), await logOf(primary))
+    await part.close()
+    await verifies(t, left)
   },
 )
+
+/** The store of a filtered replica is sound by its own account. */
+async function verifies(t: Parameters<typeof serve>[0], engine: MemoryEngine): Promise<void> {
+  const freeBytes = (): Promise<number> => Promise.resolve(Infinity)
+  const store = new Store({ engine: engine.crash(), clock: systemClock, path: '/', freeBytes })
+  await store.start()
+  const { flaws } = await verifyStore(store, { onFlaw: () => undefined, onProgress: () => undefined })
+  await store.close()
+  t.same(flaws, [])
+}

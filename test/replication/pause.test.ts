@@ -2,7 +2,9 @@
  * A replica does what operators tell it, durably and visibly: it is paused, kept behind, or does without a transaction that
  * it cannot apply, of which its log keeps the frame. (G7)
  */
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
+import { REPLICA_BUFFER_BYTES_MAX } from '../../core/limits.js'
 import type { Lsn } from '../../core/position.js'
 import { rowPrefix, prefixRange } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
@@ -60,6 +62,45 @@ void t.test(
     t.same(await differences(engines.primary, engine), [])
   },
 )
+
+void t.test(
+  'a paused replica holds a bounded part of what comes; the link stays, and the rest waits on the primary',
+  async (t) => {
+    const { primary, url, served } = await serve(t, { path: '/primary', engine: new MemoryEngine() })
+    const db = primary.catalog()
+    await db.execute([{ createTable: { table: ITEMS } }])
+    const replica = await follow(t, { path: '/replica', engine: new MemoryEngine(), from: url })
+    await until(() => replica.position.lsn === primary.position.lsn)
+    await replica.pause(NOTE)
+    const bytes = Buffer.alloc(4_000_000, 7)
+    for (let turn = 0; turn < 38; turn++) await db.execute([{ insert: { table: 'items', rows: [{ bytes }] } }])
+    await until(
+      () => served.replicas()[0]!.received.lag.bytes < Number(primary.state.logBytes) - REPLICA_BUFFER_BYTES_MAX,
+    )
+    await setTimeout(2500)
+    const { received } = replica.replication()
+    t.ok(
+      BigInt(received.lsn) < primary.position.lsn,
+      `it received up to LSN ${received.lsn} of ${primary.position.lsn}`,
+    )
+    t.match(served.replicas(), [{ connected: true }], 'it still says how far it is')
+    t.equal(replica.replication().reconnects, 0)
+    await replica.resume()
+    await until(() => replica.position.lsn === primary.position.lsn)
+    t.equal(replica.replication().reconnects, 0)
+  },
+)
+
+void t.test('a replica that is kept behind takes over with all that it received', async (t) => {
+  const { primary, url } = await serve(t, { path: '/primary', engine: new MemoryEngine() })
+  const db = primary.catalog()
+  const replica = await follow(t, { path: '/replica', engine: new MemoryEngine(), from: url, delayMs: 3_600_000 })
+  await db.execute([{ createTable: { table: ITEMS } }])
+  await db.execute([{ insert: { table: 'items', rows: items(5, 'a') } }], { ack: 'received' })
+  t.equal(replica.position.lsn, 0n)
+  await replica.becomePrimary()
+  t.equal(replica.position.lsn, primary.position.lsn)
+})
 
 void t.test('who pauses says who and why', async (t) => {
   const replica = await follow(t, { path: '/replica', engine: new MemoryEngine(), from: 'http://127.0.0.1:1' })
