@@ -17,6 +17,7 @@ export interface NatsFlags {
   readonly natsStreamBytes: number
   readonly natsStreamAge?: number
   readonly natsCopies: number
+  readonly natsChanges: boolean
 }
 
 /** Most servers of a NATS cluster that can keep a stream. */
@@ -39,6 +40,7 @@ export function addNatsFlags(command: Command): Command {
       NATS_STREAM_BYTES_DEFAULT,
     )
     .option('--nats-stream-age <time>', 'as a primary: how long the stream keeps a message, such as 7d', durationFlag)
+    .option('--nats-changes', 'as a primary: publish the changes of each table, too, for other languages', false)
     .option(
       '--nats-copies <n>',
       'as a primary: servers of a NATS cluster that keep the stream',

@@ -82,6 +82,7 @@ export async function servePrimary({ options, terminal, signal, onOpen, elected 
     new NatsPrimary(primary.state, systemClock, {
       ...nats,
       limits: streamLimitsOf(options),
+      publishesChanges: options.natsChanges,
       onHigherEpoch: (epoch) => void primary.fence.raise({ epoch }).catch(onError),
     })
   const node = new ServedPrimary(primary, { name: options.name, onError, nats: stream })

@@ -1,4 +1,5 @@
 /** Faults of NATS and its client library as ours. */
+import { AssertionError } from 'node:assert/strict'
 import { NatsError } from 'nats'
 import { ReplogError, isReplogError, messageOf } from '../../core/errors.js'
 
@@ -31,9 +32,10 @@ export function isNoStream(error: unknown): boolean {
   return jetStreamError(error) === STREAM_NOT_FOUND
 }
 
-/** @param where what was asked, to begin the sentence with */
+/** @param where what was asked, to begin the sentence with. @throws the error itself where it is an assertion of ours */
 export function natsFault(error: unknown, where: string): ReplogError {
   if (isReplogError(error)) return error
+  if (error instanceof AssertionError) throw error
   const said = messageOf(error)
   const code = error instanceof NatsError ? error.code : typeof error === 'string' ? error : ''
   if (UNAUTHORIZED.has(code)) {
@@ -49,7 +51,8 @@ export function natsFault(error: unknown, where: string): ReplogError {
     return new ReplogError('PROTOCOL', `NATS (${where}) refuses: ${said} (JetStream error ${number})`, { cause: error })
   }
   if (code === '503') return withoutJetStream(where, error)
-  return new ReplogError('UNREACHABLE', `NATS (${where}): ${said}`, { cause: error })
+  const isFlaw = error instanceof TypeError || error instanceof RangeError
+  return new ReplogError(isFlaw ? 'INTERNAL' : 'UNREACHABLE', `NATS (${where}): ${said}`, { cause: error })
 }
 
 /** A request that nobody takes: JetStream is off, or it is on its way up, so it is tried again. */

@@ -1,9 +1,10 @@
-/** The stream that holds a cluster's log: makes it, and finds messages in it. */
+/** A stream that is made from the log: makes it, and finds messages in it. */
 import { DiscardPolicy, type MsgHdrs, RetentionPolicy, StorageType, type StoredMsg, headers, nanos } from 'nats'
 import { NATS_DUPLICATE_WINDOW_MS } from '../../core/limits.js'
 import type { NatsHandles } from './connection.js'
 import { isNoMessage, isNoStream } from './faults.js'
-import { type LogMessage, type LogMessageHead, headFields, messageId, readHead } from './log-message.js'
+import type { FeedMessage } from './feed.js'
+import { type LogMessageHead, readHead } from './log-message.js'
 
 export interface StreamLimits {
   /** The oldest messages go when it has more bytes; 0: no bound. */
@@ -28,19 +29,19 @@ export interface FoundMessage {
 export class LogStream {
   readonly #handles: NatsHandles
   readonly name: string
-  readonly #subject: string
+  readonly #subjects: string
 
-  constructor(handles: NatsHandles, name: string, subject: string) {
+  constructor(handles: NatsHandles, name: string, subjects: string) {
     this.#handles = handles
     this.name = name
-    this.#subject = subject
+    this.#subjects = subjects
   }
 
   /** Makes the stream where it is missing, and gives it the limits where they are others. */
   async ensure({ bytesMax, ageMsMax, replicas }: StreamLimits): Promise<void> {
     const { streams } = this.#handles.manager
     const limits = {
-      subjects: [this.#subject],
+      subjects: [this.#subjects],
       max_bytes: bytesMax === 0 ? -1 : bytesMax,
       max_age: nanos(ageMsMax),
       num_replicas: replicas,
@@ -97,14 +98,14 @@ export class LogStream {
 
   /** Publishes behind the message with that sequence, and nowhere else. Resolves with the message's own sequence. */
   async publish(
-    { head, bytes }: LogMessage,
+    { subject, id, fields, bytes }: FeedMessage,
     lastSequence: number,
   ): Promise<{ sequence: number; isDuplicate: boolean }> {
-    const fields = headers()
-    for (const [name, value] of headFields(head)) fields.set(name, value)
-    const ack = await this.#handles.jetstream.publish(this.#subject, bytes, {
-      headers: fields,
-      msgID: messageId(head),
+    const header = headers()
+    for (const [name, value] of fields) header.set(name, value)
+    const ack = await this.#handles.jetstream.publish(subject, bytes, {
+      headers: header,
+      msgID: id,
       expect: { lastSequence, streamName: this.name },
     })
     return { sequence: ack.seq, isDuplicate: ack.duplicate }

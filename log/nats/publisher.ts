@@ -28,12 +28,13 @@ import { LogCursor } from '../log-cursor.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import type { NatsHandles, NatsLink } from './connection.js'
 import { natsFault } from './faults.js'
-import { LogPacker } from './log-message.js'
+import type { Feed } from './feed.js'
 import { type FoundMessage, LogStream, type StreamLimits } from './log-stream.js'
 import { type Continuation, continuation } from './resume.js'
-import { logStream, logSubject } from './subjects.js'
 
 export interface PublisherOptions {
+  /** What is made of the log. */
+  readonly feed: Feed
   readonly limits: StreamLimits
   /** Told when the stream holds a higher epoch than this server has. */
   readonly onHigherEpoch?: ((epoch: Epoch) => void) | undefined
@@ -104,7 +105,6 @@ export class LogPublisher {
   readonly #link: NatsLink
   readonly #clock: Clock
   readonly #options: PublisherOptions
-  readonly #cluster: string
   readonly #closing = new AbortController()
   readonly #done: Promise<void>
   #session: Session | undefined
@@ -124,7 +124,6 @@ export class LogPublisher {
     this.#link = link
     this.#clock = clock
     this.#options = options
-    this.#cluster = state.identity.clusterId!.toString('hex')
     this.#done = this.#run()
   }
 
@@ -135,7 +134,7 @@ export class LogPublisher {
   status(): PublisherStatus {
     const error = this.#error
     return {
-      stream: logStream(this.#cluster),
+      stream: this.#options.feed.stream,
       publishing: this.#session !== undefined,
       publishedLsn: this.#published.toString(),
       outstanding: this.#session?.outstanding ?? 0,
@@ -171,7 +170,7 @@ export class LogPublisher {
   }
 
   #note(error: unknown): void {
-    const fault = natsFault(error, logStream(this.#cluster))
+    const fault = natsFault(error, this.#options.feed.stream)
     this.#errors++
     this.#error = fault
     if (fault.code === 'FENCED') this.#options.onHigherEpoch?.(fault.details?.['epoch'] as Epoch)
@@ -194,7 +193,8 @@ export class LogPublisher {
 
   /** Until something ends the session, which is thrown. */
   async #publishFrom(handles: NatsHandles): Promise<never> {
-    const stream = new LogStream(handles, logStream(this.#cluster), logSubject(this.#cluster))
+    const { feed } = this.#options
+    const stream = new LogStream(handles, feed.stream, feed.subjects)
     await stream.ensure(this.#options.limits)
     const { start, end, lastSequence } = await this.#findEnd(stream)
     const session = new Session(lastSequence)
@@ -235,9 +235,7 @@ export class LogPublisher {
 
   async #copy(stream: LogStream, session: Session, start: Continuation, bytesMax: number): Promise<never> {
     const cursor = new LogCursor(this.#state, start.after)
-    const { identity } = this.#state
-    const ids = { cluster: this.#cluster, server: identity.serverId.toString('hex') }
-    const packer = new LogPacker(ids, bytesMax, start.resume, start.logBytes, start.commitUs)
+    const packer = this.#options.feed.packer(start, bytesMax)
     for (;;) {
       const chunk = cursor.readTail(bytesMax) ?? (await cursor.read(bytesMax))
       session.assertOn()
@@ -245,7 +243,7 @@ export class LogPublisher {
         await cursor.wait(session.ended.signal)
         continue
       }
-      for (const message of packer.pack(chunk.bytes)) {
+      for await (const message of packer.pack(chunk.bytes)) {
         await session.room()
         const expected = session.published++
         session.outstanding++

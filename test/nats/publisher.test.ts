@@ -9,6 +9,7 @@ import { systemClock } from '../../core/clock.js'
 import type { Epoch } from '../../core/position.js'
 import { formatPosition } from '../../core/position.js'
 import { NatsLink } from '../../log/nats/connection.js'
+import { logFeed } from '../../log/nats/feed.js'
 import { LogPublisher, type PublisherOptions } from '../../log/nats/publisher.js'
 import { headFields } from '../../log/nats/log-message.js'
 import { logStream } from '../../log/nats/subjects.js'
@@ -42,7 +43,11 @@ function connect(t: Test, server: NatsServer): NatsLink {
 }
 
 function publish(t: Test, primary: Primary, link: NatsLink, more: Partial<PublisherOptions> = {}): Publishing {
-  const publisher = new LogPublisher(primary.state, link, systemClock, { limits: LIMITS, ...more })
+  const publisher = new LogPublisher(primary.state, link, systemClock, {
+    feed: logFeed(primary.state),
+    limits: LIMITS,
+    ...more,
+  })
   t.teardown(() => publisher.close())
   return { primary, publisher, link, cluster: primary.state.identity.clusterId!.toString('hex') }
 }
