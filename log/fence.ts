@@ -27,6 +27,7 @@ const PRIMARY_URL_LENGTH_MAX = 1000
 export class Fence {
   readonly #state: ReplicatedState
   #met: HigherEpoch | undefined
+  readonly #listeners = new Set<() => void>()
   /** Of the newest note in the store. */
   #noted: Promise<void> = Promise.resolve()
 
@@ -46,6 +47,11 @@ export class Fence {
   assertDown(): void {
     const { met } = this
     if (met !== undefined) throw fenced(met, this.#state.head.epoch)
+  }
+
+  /** Called when the server is fenced. */
+  onRaised(listener: () => void): void {
+    this.#listeners.add(listener)
   }
 
   /** Fences at once; resolves when that is durable. An epoch that is no higher than what was met changes nothing. */
@@ -70,6 +76,7 @@ export class Fence {
     }
     // Whoever does not wait for it has the fence all the same.
     this.#noted.catch(() => undefined)
+    if (met === undefined) for (const listener of this.#listeners) listener()
     return this.#noted
   }
 }

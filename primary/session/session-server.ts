@@ -71,6 +71,9 @@ export class SessionServer {
         this.#accept(socket, this.#primary.catalog(catalog), stream)
       },
     })
+    primary.fence.onRaised(() => {
+      this.#sendAway()
+    })
     this.#timers = [
       every(clock, SWEEP_MS, () => {
         this.#sweep()
@@ -114,11 +117,12 @@ export class SessionServer {
     })
   }
 
-  /** @throws ReplogError NOT_FOUND (catalog), INVALID_ARGUMENT, LIMIT, CLOSED */
+  /** @throws ReplogError NOT_FOUND (catalog), INVALID_ARGUMENT, LIMIT, CLOSED, FENCED */
   #match(path: string): Readonly<Record<string, string>> | undefined {
     const encoded = PATH.exec(path)?.[1]
     if (encoded === undefined) return undefined
     if (this.#closing !== undefined) throw new ReplogError('CLOSED', 'the server is shutting down')
+    this.#primary.fence.assertDown()
     const catalog = decodeName(encoded)
     this.#requireCatalog(catalog)
     // Given back at once: `accept` takes it when the handshake is done.
@@ -163,6 +167,12 @@ export class SessionServer {
       this.#connections.delete(connection)
       quotas.give('connections', catalog.name)
     })
+  }
+
+  /** There is another primary: clients end here, and look for it. */
+  #sendAway(): void {
+    const reason = new ReplogError('CLOSED', 'this server is not the primary any more; the transaction was rolled back')
+    for (const connection of this.#connections) connection.shutDown(reason).catch(this.#onError)
   }
 
   #sweep(): void {

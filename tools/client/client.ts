@@ -24,6 +24,7 @@ import type { StatementInput } from '../../primary/statement.js'
 import { binaryForm } from './binary-form.js'
 import { Connection } from './connection.js'
 import { Link } from './link.js'
+import { openFirst } from './open-first.js'
 import type { Executed } from './operations.js'
 import { type ClientOptions, type Settings, settingsOf } from './options.js'
 import { RemoteTransaction } from './remote-transaction.js'
@@ -102,11 +103,15 @@ export class Client {
 
   /**
    * Connects to a server. From then on a lost connection is made again for as long as the client is open.
-   * @param url http:// or https:// address of the server
+   * @param servers http:// or https:// address of the server; or of all that may be the primary: the one that is takes the
+   * connection, and after a failover another one does
    * @throws ReplogError INVALID_ARGUMENT, UNREACHABLE, NOT_FOUND (catalog), UNAUTHORIZED; the signal's reason
    */
-  static async connect(url: string, options: ClientOptions & CallOptions = {}): Promise<Client> {
-    const client = new Client(settingsOf(url, options))
+  static async connect(
+    servers: string | readonly string[],
+    options: ClientOptions & CallOptions = {},
+  ): Promise<Client> {
+    const client = new Client(settingsOf(servers, options))
     try {
       await Promise.all(client.#links.map((link) => link.first(options.signal)))
       return client
@@ -230,12 +235,17 @@ export class Client {
 
   #newLink(): Link<Connection> {
     const { protocol, reconnect, connectTimeoutMs, onEvent, ...settings } = this.#settings
-    const { url } = settings
     const form = protocol === 'binary' ? binaryForm : textForm
+    let { url } = settings
     return new Link({
       ...reconnect,
       connectTimeoutMs,
-      open: (onOver, signal) => Connection.open({ ...settings, form, connectTimeoutMs, onOver }, signal),
+      open: (onOver, signal) =>
+        openFirst(settings.urls, url, signal, async (server) => {
+          const connection = await Connection.open({ ...settings, url: server, form, connectTimeoutMs, onOver }, signal)
+          url = server
+          return connection
+        }),
       random: this.#random,
       onConnected: () => {
         onEvent({ type: 'connected', url })

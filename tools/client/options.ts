@@ -65,6 +65,8 @@ export interface ClientOptions {
 export interface Settings {
   /** ws:// or wss:// address of the catalog's sessions. */
   readonly url: string
+  /** The same of every server that may be the primary, `url` the first of them. */
+  readonly urls: readonly string[]
   readonly catalog: string
   readonly protocol: 'binary' | 'json'
   readonly connections: number
@@ -88,7 +90,8 @@ const CONNECTIONS_MAX = 64
 const SESSIONS_PER_CONNECTION_MAX = CONNECTION_SESSIONS_MAX / 2
 
 /** @throws ReplogError INVALID_ARGUMENT that names the option */
-export function settingsOf(url: string, options: ClientOptions): Settings {
+export function settingsOf(servers: string | readonly string[], options: ClientOptions): Settings {
+  const [url = '', ...others] = typeof servers === 'string' ? [servers] : servers
   const { catalog = 'local', protocol = 'binary', pool = {}, reconnect = {} } = options
   if (protocol !== 'binary' && protocol !== 'json') {
     throw new ReplogError('INVALID_ARGUMENT', "option `protocol` is 'binary' or 'json'")
@@ -107,6 +110,7 @@ export function settingsOf(url: string, options: ClientOptions): Settings {
   }
   return Object.freeze<Settings>({
     url: sessionUrl(url, catalog),
+    urls: Object.freeze([url, ...others].map((server) => sessionUrl(server, catalog))),
     catalog,
     protocol,
     connections,
