@@ -2,8 +2,10 @@
 import { setImmediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { isReplogError } from '../../core/errors.js'
+import { SCRUB_FIRST_MS } from '../../core/limits.js'
 import type { Lsn } from '../../core/position.js'
 import type { FlawKind } from '../../log/verify/flaw.js'
+import type { ScrubStatus } from '../../log/verify/scrub-status.js'
 import { Primary } from '../../primary/primary.js'
 import type { Engine } from '../../store/engine.js'
 import {
@@ -18,6 +20,7 @@ import {
 } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { seal, unseal } from '../../store/seal.js'
+import { ManualClock } from '../primary/manual-clock.js'
 import { Random, TEST_SEED } from '../isolation/random.js'
 import { follow, serve } from '../replication/linked-pair.js'
 
@@ -300,3 +303,35 @@ for (const { name, kind, says, damage } of DAMAGES) {
     t.equal(primary.state.verification.status().scrub?.flawsFound, report.flawCount)
   })
 }
+
+void t.test(
+  'a pass begins by itself, reads no faster than it may, and one that is asked for does not wait',
+  async (t) => {
+    const clock = new ManualClock()
+    const primary = await Primary.open({
+      path: 'scrub',
+      engine: new MemoryEngine(),
+      clock,
+      verifyIntervalMs: 0,
+      scrubBytesPerSecond: 10,
+      onError: () => undefined,
+    })
+    t.teardown(() => primary.close())
+    await primary.catalog().transaction((tx) => tx.createTable(ITEMS))
+    await primary.catalog().execute([{ insert: { table: 'items', rows: [row(1, 1), row(2, 2)] } }])
+    const status = (): ScrubStatus => primary.state.verification.status().scrub!
+    t.match(status(), { running: false, last: null })
+    await clock.advance(SCRUB_FIRST_MS)
+    for (let turn = 0; turn < 200; turn++) await setImmediate()
+    t.match(status(), { running: true, last: null }, 'its clock stands, so it waits behind its first page')
+    const report = await primary.state.verification.scrub!.run()
+    t.match(report, { rows: 2, flawCount: 0 }, 'the same pass, without a bound from now on')
+    t.match(status(), { running: false, last: report })
+    const next = primary.state.verification.scrub!.run(10)
+    for (let turn = 0; turn < 200; turn++) await setImmediate()
+    t.equal(status().running, true)
+    const ended = t.rejects(next, { code: 'CLOSED' }, 'closing ends it')
+    await primary.close()
+    await ended
+  },
+)
