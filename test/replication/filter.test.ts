@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import type { Replica } from '../../replica/replica.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { indexPrefix, logRange, prefixRange, rowPrefix, statsKey } from '../../store/keys.js'
+import { createHttpServer } from '../../log/http/server.js'
+import { ServedReplica } from '../../replica/served-replica.js'
 import { systemClock } from '../../core/clock.js'
 import { verifyStore } from '../../log/verify/verify-store.js'
 import { Store } from '../../store/store.js'
@@ -102,6 +104,21 @@ void t.test(
     t.throws(() => local.get('noise', { id: 1n }), refusal)
     await t.rejects(rowsOf(local, 'noise'), refusal)
     t.same(replica.replication().only, [...only].sort())
+    const node = new ServedReplica(replica, { name: 'replica' })
+    const app = createHttpServer(node)
+    t.teardown(async () => {
+      await app.close()
+      node.close()
+    })
+    const { id } = local.table('noise').message
+    for (const what of ['rows', 'range']) {
+      const url = `/v1/admin/verify/${what}?table=${id}&storage=${storageId}`
+      t.match(
+        (await app.inject({ method: 'GET', url })).json(),
+        { code: 'FILTERED' },
+        `a repair from here gets no ${what}`,
+      )
+    }
     await replica.jobsDone()
     await t.rejects(replica.becomePrimary(), { code: 'PROMOTION_REFUSED' })
   },
