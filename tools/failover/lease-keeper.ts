@@ -25,13 +25,16 @@ export interface LeaseKeeperOptions {
   readonly isFenced: () => boolean
 }
 
+export type LeaseHandle = Pick<Lease, 'acquire' | 'renew' | 'release' | 'isHeld'>
+export type ReadableBoard = Pick<FailoverBoard, 'cluster'>
+
 /** So many renewals fit into the time of the lease. */
 const RENEWALS_PER_TTL = 4
 const RETRIES_PER_TTL = 20
 
 export class LeaseKeeper implements WriteLease {
-  readonly #lease: Lease
-  readonly #board: FailoverBoard
+  readonly #lease: LeaseHandle
+  readonly #board: ReadableBoard
   readonly #options: LeaseKeeperOptions
   readonly #stopped = new AbortController()
   readonly #superseded: Promise<Cluster>
@@ -44,7 +47,7 @@ export class LeaseKeeper implements WriteLease {
   #running: Promise<void> | undefined
 
   /** @param held when it was taken already, and the record names this server */
-  constructor(lease: Lease, board: FailoverBoard, options: LeaseKeeperOptions, held?: Held) {
+  constructor(lease: LeaseHandle, board: ReadableBoard, options: LeaseKeeperOptions, held?: Held) {
     this.#lease = lease
     this.#board = board
     this.#options = options

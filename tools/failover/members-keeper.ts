@@ -13,6 +13,7 @@ import { isReplogError } from '../../core/errors.js'
 import type { Cluster, FailoverBoard } from '../../log/nats/failover-board.js'
 import type { Primary } from '../../primary/primary.js'
 import type { LeaseKeeper } from './lease-keeper.js'
+import { membersAfter } from './members.js'
 
 export interface MembersKeeperOptions {
   readonly url: string
@@ -64,7 +65,13 @@ export class MembersKeeper {
     const found = await this.#board.cluster()
     if (found !== undefined && found.value.primary.serverId !== serverId) return
     const known = found?.value.members ?? []
-    const members = this.#membersAfter(known)
+    const members = membersAfter({
+      known,
+      connected: acknowledgements.connectedIds,
+      // One that was not here since the start may have confirmed whatever there was by then.
+      durable: (member) => acknowledgements.reachedBy(member)?.durable ?? this.#openedLsn,
+      confirmations: this.#options.confirmations,
+    })
     const { url, confirmations } = this.#options
     const record: Cluster = { epoch: state.head.epoch, primary: { serverId, url }, members, confirmations }
     const staying = known.filter((member) => members.includes(member))
@@ -75,20 +82,5 @@ export class MembersKeeper {
     acknowledgements.countOnly(staying)
     const written = await this.#board.putCluster(record, found?.revision ?? 0)
     if (written !== undefined) acknowledgements.countOnly(members)
-  }
-
-  #membersAfter(known: readonly string[]): string[] {
-    const { acknowledgements } = this.#primary
-    const connected = new Set(acknowledgements.connectedIds)
-    const staying = known.filter((member) => connected.has(member))
-    // One that was not here since the start may have confirmed whatever there was by then.
-    const durable = (member: string): bigint => acknowledgements.reachedBy(member)?.durable ?? this.#openedLsn
-    const kept = known.filter(
-      (member) =>
-        connected.has(member) ||
-        staying.length < this.#options.confirmations ||
-        staying.some((other) => durable(other) < durable(member)),
-    )
-    return [...kept, ...[...connected].filter((member) => !known.includes(member))]
   }
 }
