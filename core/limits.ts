@@ -187,16 +187,19 @@ export const LEASE_HOLDER_LENGTH_MAX = 1000
 export const SNAPSHOT_PAGE_BYTES_TARGET = 64 * KIB
 /** Most entries of one page of a snapshot. */
 export const SNAPSHOT_PAGE_ENTRIES_MAX = 500
+/** So many pages are read before they are sent together: what is sent must be durable, and a wait for that takes a sync. */
+export const SNAPSHOT_PAGES_PER_WAIT = 16
 /** Longest chunk of a snapshot: the largest value with its key, beside a page that was nearly full. */
 export const SNAPSHOT_CHUNK_BYTES_MAX = FRAME_PAYLOAD_BYTES_MAX + 1 * MIB
 /** Most snapshots that one server sends at a time. */
 export const SNAPSHOTS_RUNNING_MAX = 4
 /** A copy that is being made is synced about every so many bytes. */
-export const CLONE_BATCH_BYTES_TARGET = 8 * MIB
+export const CLONE_BATCH_BYTES_TARGET = 4 * MIB
 /** And at least so often while something arrives, in milliseconds: so much is lost when it is killed. */
 export const CLONE_BATCH_MS_MAX = 1000
-/** LevelDB write buffer of a copy that is being made: nobody reads it meanwhile. */
+/** LevelDB write buffer and cache of a copy that is being made: nobody reads it meanwhile. */
 export const CLONE_WRITE_BUFFER_BYTES = 16 * MIB
+export const CLONE_CACHE_BYTES = 8 * MIB
 /** So often in a row a copy is taken up again when nothing arrived, and so often when what arrived was damaged. */
 export const CLONE_ATTEMPTS_MAX = 60
 export const CLONE_DAMAGED_ATTEMPTS_MAX = 5

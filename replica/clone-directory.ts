@@ -12,7 +12,7 @@
 import { mkdir, open, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { ReplogError, messageOf } from '../core/errors.js'
-import { CLONE_WRITE_BUFFER_BYTES } from '../core/limits.js'
+import { CLONE_CACHE_BYTES, CLONE_WRITE_BUFFER_BYTES } from '../core/limits.js'
 import { openDataDirectory } from '../store/data-directory.js'
 import type { Engine } from '../store/engine.js'
 
@@ -60,7 +60,8 @@ export async function prepareCloneDirectory(path: string, source: string, replac
 
 /** @throws ReplogError LOCKED when another process copies to the place, CORRUPT, DISK_FULL */
 export async function openPartial({ data }: CloneDirectory): Promise<Engine> {
-  return (await openDataDirectory(data, { writeBufferBytes: CLONE_WRITE_BUFFER_BYTES })).engine
+  const options = { writeBufferBytes: CLONE_WRITE_BUFFER_BYTES, cacheBytes: CLONE_CACHE_BYTES }
+  return (await openDataDirectory(data, options)).engine
 }
 
 /** Begins anew. @throws ReplogError LOCKED when another process copies to the place */

@@ -28,6 +28,8 @@ import { preflight, type PreflightReport } from './preflight.js'
 export interface LevelEngineOptions {
   /** Bytes of writes after which LevelDB starts a new log and flushes the old one to a table. */
   readonly writeBufferBytes?: number
+  /** Memory for blocks that were read. */
+  readonly cacheBytes?: number
   /** Bytes of the log from which on closing makes a table of it. */
   readonly flushedLogBytesMin?: number
 }
@@ -373,7 +375,7 @@ export function levelAt(
     createIfMissing: options.createIfMissing,
     errorIfExists: options.errorIfExists,
     writeBufferSize: options.writeBufferBytes ?? STORE_WRITE_BUFFER_BYTES,
-    cacheSize: STORE_CACHE_BYTES,
+    cacheSize: options.cacheBytes ?? STORE_CACHE_BYTES,
     maxFileSize: TABLE_FILE_BYTES_MAX,
     // Rows and their frames hold the same bytes in many forms; Snappy halves what compactions write, off the main thread.
     compression: true,

@@ -62,11 +62,16 @@ export function registerSnapshotRoutes(app: FastifyInstance, context: HttpContex
         rate: rate === undefined ? undefined : Number(rate),
       })
       const stream = Readable.from(chunks, { highWaterMark: 1 })
-      const forget = context.longRequests.add(() => stream.destroy())
+      const forget = context.longRequests.add(() => {
+        end()
+        reply.raw.destroy()
+      })
       stream.on('error', context.onError)
-      stream.on('close', () => {
+      // However it ends: that of the stream may have to wait for a pause of its own.
+      reply.raw.once('close', () => {
         forget()
         end()
+        stream.destroy()
       })
       void reply.header('content-type', CONTENT_TYPE).header(POSITION_HEADER, formatPosition(state.durable))
       void reply.send(stream)

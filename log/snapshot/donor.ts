@@ -11,12 +11,12 @@
  *
  * Invariants:
  * - what is sent is durable: a crash of this server takes nothing back that a receiver has; (G2)
- * - one page is in memory, and the next is read when the receiver has taken it;
+ * - a few pages are in memory, and the next are read when the receiver has taken them;
  * - a snapshot that is running is known, with the position from which it needs the log.
  */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import { ReplogError } from '../../core/errors.js'
-import { SNAPSHOT_PAGE_BYTES_TARGET, SNAPSHOT_PAGE_ENTRIES_MAX } from '../../core/limits.js'
+import { SNAPSHOT_PAGES_PER_WAIT, SNAPSHOT_PAGE_BYTES_TARGET, SNAPSHOT_PAGE_ENTRIES_MAX } from '../../core/limits.js'
 import { LSN_ZERO } from '../../core/position.js'
 import type { Entry, KeyRange } from '../../store/engine.js'
 import { DICTIONARY_PREFIX, IDEMPOTENCY_PREFIX, ROW_PREFIX, catalogStatsKey, prefixRange } from '../../store/keys.js'
@@ -43,6 +43,8 @@ export interface SnapshotRequest {
 
 /** In this order. */
 const COPIED_PREFIXES = [DICTIONARY_PREFIX, IDEMPOTENCY_PREFIX, ROW_PREFIX]
+/** Node's timers end at some weeks. */
+const PACE_MS_MAX = 3_600_000
 const PAGE = { entriesMax: SNAPSHOT_PAGE_ENTRIES_MAX, bytesMax: SNAPSHOT_PAGE_BYTES_TARGET, reverse: false }
 
 /** Whether a key is of those that a snapshot has in its pages. */
@@ -77,9 +79,11 @@ export async function openSnapshotStream(
   try {
     const header = await headerOf(state, start)
     running.bytesEstimate = header.bytesEstimate
+    const ended = new AbortController()
     return {
-      chunks: paced(chunks(state, running, header, resume, pageEntriesMax), rate),
+      chunks: paced(chunks(state, running, header, resume, pageEntriesMax), rate, ended.signal),
       end: () => {
+        ended.abort()
         state.snapshots.end(running, false)
       },
     }
@@ -90,7 +94,11 @@ export async function openSnapshotStream(
 }
 
 /** The pauses are made here and not by the receiver alone, because megabytes fit between the two. */
-async function* paced(pieces: AsyncGenerator<Buffer>, rate: number | undefined): AsyncGenerator<Buffer> {
+async function* paced(
+  pieces: AsyncGenerator<Buffer>,
+  rate: number | undefined,
+  ended: AbortSignal,
+): AsyncGenerator<Buffer> {
   if (rate === undefined) {
     yield* pieces
     return
@@ -101,7 +109,8 @@ async function* paced(pieces: AsyncGenerator<Buffer>, rate: number | undefined):
     yield piece
     bytes += piece.length
     const aheadMs = (bytes / rate) * 1000 - (performance.now() - startMs)
-    if (aheadMs > 1) await delay(aheadMs)
+    if (aheadMs > 1) await delay(Math.min(aheadMs, PACE_MS_MAX), undefined, { signal: ended }).catch(() => undefined)
+    if (ended.aborted) return
   }
 }
 
@@ -172,17 +181,23 @@ async function* chunks(
 }
 
 async function* pages(state: ReplicatedState, { from, to }: KeyRange, entriesMax: number): AsyncGenerator<Entry[]> {
-  for (let next = from; ;) {
-    const { entries, exhausted } = await state.store.sealedPage({ from: next, to }, { ...PAGE, entriesMax })
-    if (entries.length > 0) {
-      // The store shows what a group in flight has written before that is durable. (G2)
-      await state.whenDurable(state.head.lsn)
-      yield entries
+  // Where each page is to be of another time, one is read at a time.
+  const pagesMax = entriesMax < SNAPSHOT_PAGE_ENTRIES_MAX ? 1 : SNAPSHOT_PAGES_PER_WAIT
+  let isExhausted = false
+  for (let next = from; !isExhausted;) {
+    const read: Entry[][] = []
+    while (read.length < pagesMax && !isExhausted) {
+      const { entries, exhausted } = await state.store.sealedPage({ from: next, to }, { ...PAGE, entriesMax })
+      isExhausted = exhausted
+      if (entries.length === 0) continue
+      read.push(entries)
+      next = Buffer.concat([entries.at(-1)!.key, Buffer.of(0)])
       // Commits that came meanwhile go first.
       await turn()
     }
-    if (exhausted) return
-    next = Buffer.concat([entries.at(-1)!.key, Buffer.of(0)])
+    // The store shows what a group in flight has written before that is durable. (G2)
+    await state.whenDurable(state.head.lsn)
+    yield* read
   }
 }
 

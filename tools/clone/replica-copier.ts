@@ -10,11 +10,14 @@
 import { readdir } from 'node:fs/promises'
 import { type ReplogError, isReplogError } from '../../core/errors.js'
 import { CLONE_LOG_BYTES_MIN } from '../../core/limits.js'
+import type { ServerStatus } from '../../log/status.js'
 import { clone } from '../../replica/clone.js'
 import { HttpClient } from '../http-client.js'
 import type { Terminal } from '../terminal.js'
 import { CloneProgressBar } from './clone-progress.js'
 import { httpSource } from './http-source.js'
+
+const STATUS_MS_MAX = 3000
 
 export interface ReplicaCopierOptions {
   readonly from: string
@@ -60,13 +63,13 @@ export class ReplicaCopier {
     await this.#copy('the log that this replica needs was purged there')
   }
 
-  /** A server that cannot be reached yet is waited for by the replica itself. */
+  /** A server that does not answer is waited for by the replica itself, which also says what is wrong with an address. */
   async #isLogWorse(from: string): Promise<boolean> {
     try {
-      const { log } = await new HttpClient(from).status()
+      const signal = AbortSignal.timeout(STATUS_MS_MAX)
+      const { log } = (await new HttpClient(from).json('/v1/status', { signal })) as ServerStatus
       return BigInt(log.trimFloor) > 0n || BigInt(log.bytes) >= BigInt(CLONE_LOG_BYTES_MIN)
-    } catch (error) {
-      if (!isReplogError(error, 'UNREACHABLE')) throw error
+    } catch {
       return false
     }
   }

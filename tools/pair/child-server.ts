@@ -72,6 +72,10 @@ export class ChildServer {
     return new ChildServer(role, url, child, onDeath)
   }
 
+  get pid(): number {
+    return this.#child.pid!
+  }
+
   /** Asks it to drain and end; kills it when it does not. Resolves when it is gone. */
   async stop(): Promise<void> {
     this.#stopping = true

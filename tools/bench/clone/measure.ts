@@ -78,10 +78,11 @@ export async function measureClone(options: CloneBenchOptions): Promise<CloneRep
     await ask<Lap>({ kind: 'lap' })
     await delay(aloneMs)
     const alone = await ask<Lap>({ kind: 'lap' })
-    const before = await memoryOf(primary)
+    const { pid } = servers[0]!
+    const before = await memoryOf(pid)
 
     const startMs = performance.now()
-    const copying = new CopyProcess(primary, copy, rate, onProgress)
+    const copying = new CopyProcess({ primary, pid }, copy, rate, onProgress)
     const sentFirst = await copying.killedMidway()
     const during = await copying.toTheEnd()
     const seconds = (performance.now() - startMs) / 1000
@@ -115,18 +116,20 @@ export async function measureClone(options: CloneBenchOptions): Promise<CloneRep
 /** `replog clone`, run twice. */
 class CopyProcess {
   readonly #primary: HttpClient
+  readonly #pid: number
   readonly #args: readonly string[]
   readonly #onProgress: CloneBenchOptions['onProgress']
   #primaryMemory = 0
   #copyMemory = 0
 
   constructor(
-    primary: HttpClient,
+    { primary, pid }: { readonly primary: HttpClient; readonly pid: number },
     copy: string,
     rate: number | undefined,
     onProgress: CloneBenchOptions['onProgress'],
   ) {
     this.#primary = primary
+    this.#pid = pid
     this.#onProgress = onProgress
     const paced = rate === undefined ? [] : ['--rate', String(rate)]
     this.#args = [PROGRAM, 'clone', '--from', primary.url, '--data', copy, '--json', ...paced]
@@ -167,8 +170,8 @@ class CopyProcess {
 
   async #sample(child: ChildProcess): ReturnType<HttpClient['status']> {
     await delay(SAMPLE_MS)
-    this.#primaryMemory = Math.max(this.#primaryMemory, await memoryOf(this.#primary))
-    this.#copyMemory = Math.max(this.#copyMemory, await highWaterOf(child.pid!))
+    this.#primaryMemory = Math.max(this.#primaryMemory, await memoryOf(this.#pid))
+    this.#copyMemory = Math.max(this.#copyMemory, await memoryOf(child.pid!))
     const status = await this.#primary.status()
     const [running] = status.copies ?? []
     if (running !== undefined) this.#onProgress('copying', running.bytesSent, running.bytesEstimate)
@@ -176,18 +179,13 @@ class CopyProcess {
   }
 }
 
-/** Resident, of a server. @throws ReplogError PROTOCOL */
-async function memoryOf(server: HttpClient): Promise<number> {
-  const found = /^process_resident_memory_bytes(?:\{[^}]*\})? (\S+)$/m.exec(await server.text('/metrics'))
-  const bytes = Number(found?.[1])
-  if (Number.isNaN(bytes)) throw new ReplogError('PROTOCOL', `${server.url} does not report its memory`)
-  return bytes
-}
-
-/** Most that a process had resident; 0 when it is gone. */
-async function highWaterOf(pid: number): Promise<number> {
+/**
+ * Memory of a process that is its own; 0 when it is gone. LevelDB maps its files, and what the kernel keeps of those in its
+ * cache counts as resident: the size of the copy, in the end.
+ */
+async function memoryOf(pid: number): Promise<number> {
   const text = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024
 }
 
 /** @throws ReplogError INTERNAL when they are not equal */

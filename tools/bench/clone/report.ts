@@ -29,7 +29,7 @@ export interface CloneReport {
   /** Sent until the first was killed, and in all. */
   readonly bytesSentFirst: number
   readonly bytesSent: number
-  /** Most bytes resident. */
+  /** Most bytes of their own at a time; what the kernel keeps of mapped files does not count. */
   readonly memory: { readonly primaryBefore: number; readonly primary: number; readonly copy: number }
   /** Of both, in the end. */
   readonly position: string
