@@ -136,12 +136,13 @@ export class LogPurger {
    */
   async purge(input: PurgeLogInput): Promise<PurgeLogResult> {
     requirePurgeInput(input)
-    this.#state.assertOpen()
+    this.#requireRunning()
     const rule = ruleOf(input, this.#clock.nowUs())
     if (input.dryRun === true) return this.#alone(() => this.#foretell(rule))
     return this.#alone(async () => {
       const before = this.#state.floor
       await this.#run(rule, () => this.retention.lowest(), 'it was purged by hand')
+      this.#requireRunning()
       if (this.#dead.uncompactedBytes > 0) await this.#dead.compact()
       return this.#result(before, this.#state.floor, false, await this.#heldBack(rule, this.#state.floor))
     })
@@ -270,6 +271,7 @@ export class LogPurger {
   async #foretell(rule: PurgeRule): Promise<PurgeLogResult> {
     const { floor } = this.#state
     const measured = await measure(this.#state, floor, rule, this.#bounds(this.retention.lowest(), UNBOUNDED))
+    this.#requireRunning()
     return this.#result(floor, measured.floor, true, await this.#heldBack(rule, measured.floor))
   }
 
@@ -301,6 +303,13 @@ export class LogPurger {
   }
 
   readonly #isStopped = (): boolean => this.#stopped || this.#state.closed || this.#state.failed
+
+  /** What ends a run early ends the wait for it, too. @throws ReplogError CLOSED, STORE_FAILED */
+  #requireRunning(): void {
+    this.#state.assertOpen()
+    this.#state.store.assertWritable()
+    if (this.#stopped) throw new ReplogError('CLOSED', 'the server is shutting down; the purge goes on after its start')
+  }
 
   /** Behind whatever purge is running. */
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {

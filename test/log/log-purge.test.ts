@@ -338,6 +338,25 @@ void t.test('large transactions, in steps and with pauses, while commits go on',
   t.same(await read(primary, 6n), range(7n, primary.position.lsn))
 })
 
+void t.test('a server that ends in the middle of a purge says so, and the next start goes on', async (t) => {
+  const { engine, primary } = await opened(t, 1200n)
+  const purging = outcomeOf(primary.purgeLog({ beforeLsn: 1100n }))
+  while (primary.state.trimFloor === 0n) await setImmediate()
+  await primary.close()
+  t.equal(await purging, 'CLOSED')
+  const crashed = engine.crash()
+  t.ok(
+    (await storedLsns(crashed)).some((lsn) => lsn < 1100n),
+    'not all is deleted',
+  )
+  const next = await openPrimary(crashed)
+  t.teardown(() => next.close())
+  t.equal(next.state.trimFloor, 1099n)
+  await next.purger.idle()
+  t.same(await storedLsns(crashed), range(1100n, 1200n))
+  t.equal(next.purger.status().deleting, false)
+})
+
 void t.test('what is asked for is checked', async (t) => {
   const { primary } = await opened(t, 3n)
   for (const input of [
