@@ -185,6 +185,8 @@ t.test('UnknownFieldsArePassedOverAtEveryLevel', async (t) => {
 })
 
 /** Payloads with exactly one thing wrong. */
+const COUNT = { catalogId: 1, storageId: 2, tableId: 3, rows: 4, digest: Buffer.alloc(8, 5) }
+
 const CORRUPTIONS: Record<string, [Uint8Array, RegExp]> = {
   EmptyPayload: [Buffer.alloc(0), /lacks LSN/],
   NoLsn: [protoBytes('Transaction', { ...sample(), lsn: 0 }), /lacks LSN/],
@@ -223,6 +225,13 @@ const CORRUPTIONS: Record<string, [Uint8Array, RegExp]> = {
   TwoTablesInOneStatement: [Buffer.concat([HEAD, Buffer.from('4a0652040a000a00', 'hex')]), /two definitions/],
   NewEpochWithoutServer: [withStatement({ newEpoch: { epoch: 2 } }), /an epoch lacks/],
   NewEpochWithoutNumber: [withStatement({ newEpoch: { serverId: Buffer.alloc(16) } }), /an epoch lacks/],
+  CountWithoutTable: [withStatement({ verifyMarker: { counts: [{ ...COUNT, tableId: 0 }] } }), /of which table/],
+  CountWithoutDigest: [withStatement({ verifyMarker: { counts: [{ ...COUNT, digest: Buffer.alloc(0) }] } }), /digest/],
+  CountWithAShortDigest: [
+    withStatement({ verifyMarker: { counts: [{ ...COUNT, digest: Buffer.alloc(7) }] } }),
+    /digest/,
+  ],
+  CountOfTooManyRows: [withStatement({ verifyMarker: { counts: [{ ...COUNT, rows: 2 ** 53 }] } }), /too many rows/],
   AnnotationIsNotUtf8: [Buffer.concat([HEAD, Buffer.from('52060a01ff120161', 'hex')]), /UTF-8/],
   AnnotationOfWrongWireType: [Buffer.concat([HEAD, Buffer.from('52020801', 'hex')]), /wrong wire type/],
 }

@@ -2,7 +2,7 @@
  * Frames of format version 1, frozen: every later version reads them and writes them again byte for byte.
  *
  * `frames-v1.json` was written by the first version, `definitions-v1.json` by the first that had the statements and
- * fields of transactional DDL; neither is ever generated again. A bigint in them is `{"bigint": text}`, bytes are
+ * fields of transactional DDL, `markers-v1.json` by the first that had verify markers; none is ever generated again. A bigint in them is `{"bigint": text}`, bytes are
  * `{"hex": text}`. The transactions of each form one log that begins with LSN 1.
  */
 import t from 'tap'
@@ -67,6 +67,7 @@ function kindsOf(fixture: Fixture): readonly string[] {
 
 const first = JSON.parse(repositoryText('test/compat/frames-v1.json'), revive) as Fixture
 const definitions = JSON.parse(repositoryText('test/compat/definitions-v1.json'), revive) as Fixture
+const markers = JSON.parse(repositoryText('test/compat/markers-v1.json'), revive) as Fixture
 
 t.test('the frozen logs show every kind of statement, cut transactions and annotations', async (t) => {
   const transactions = first.log.map((entry) => entry.transaction)
@@ -101,10 +102,11 @@ t.test('the frozen logs show every kind of statement, cut transactions and annot
     'truncateTable',
     'update',
   ])
+  t.strictSame(kindsOf(markers), ['verifyMarker'])
   for (const { log } of [first, definitions]) t.ok(log.some((entry) => entry.frames.length > 2))
 })
 
-for (const [page, fixture] of Object.entries({ first, definitions })) {
+for (const [page, fixture] of Object.entries({ first, definitions, markers })) {
   const genesis = genesisDigest(fixture.clusterId)
 
   for (const { name, transaction, frames } of fixture.log) {
