@@ -58,7 +58,14 @@ export class ServedPrimary implements ServedNode {
         void primary.fence.raise({ epoch }).catch(onError)
       },
     })
-    this.#forgetHolders = primary.purger.retention.add(() => this.#link.holders(), primary.purger.followerHoldMs)
+    const { retention, followerHoldMs } = primary.purger
+    const { nats } = options
+    const forgetFollowers = retention.add(() => this.#link.holders(), followerHoldMs)
+    const forgetStreams = nats && retention.add(() => nats.holders(), followerHoldMs)
+    this.#forgetHolders = () => {
+      forgetFollowers()
+      forgetStreams?.()
+    }
     this.#sessions = new SessionServer(primary, this.sockets, clock, { onError: options.onError })
   }
 

@@ -2,6 +2,7 @@
 import type { Clock } from '../../core/clock.js'
 import type { Epoch } from '../../core/position.js'
 import type { LinkRoute, LinkRoutes } from '../link/link-socket.js'
+import type { RetentionHolder } from '../purge/retention.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import { NatsLink, type NatsOptions } from './connection.js'
 import { LinkBridge } from './link-bridge.js'
@@ -40,6 +41,15 @@ export class NatsPrimary implements LinkRoutes {
   /** Takes the route of the replica link. */
   add(route: LinkRoute): void {
     this.#bridge.add(route)
+  }
+
+  /** What of the log is not in the streams yet: it is not to be purged, or they would have a gap. */
+  holders(): RetentionHolder[] {
+    return [this.publisher, this.changes].flatMap((publisher) => {
+      const need = publisher?.need()
+      if (publisher === undefined || need === undefined) return []
+      return [{ name: `NATS stream ${publisher.status().stream}`, ...need }]
+    })
   }
 
   status(): NatsStatus {

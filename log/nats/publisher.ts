@@ -109,6 +109,8 @@ export class LogPublisher {
   readonly #done: Promise<void>
   #session: Session | undefined
   #published: Lsn = LSN_ZERO
+  /** When the last session ended, on the monotonic clock; undefined before the first began. */
+  #endedMs: number | undefined
   /** The highest LSN that was ever acknowledged. */
   #highest: Lsn = LSN_ZERO
   #messages = 0
@@ -129,6 +131,13 @@ export class LogPublisher {
 
   get publishedLsn(): Lsn {
     return this.#published
+  }
+
+  /** How far the stream needs no log any more, and for how long it has not been written to; undefined while that is unknown. */
+  need(): { readonly lsn: Lsn; readonly goneMs: number } | undefined {
+    const isOn = this.#session !== undefined
+    if (!isOn && this.#endedMs === undefined) return undefined
+    return { lsn: this.#published, goneMs: isOn ? 0 : this.#clock.monotonicMs() - this.#endedMs! }
   }
 
   status(): PublisherStatus {
@@ -217,6 +226,7 @@ export class LogPublisher {
       stopChecks()
       stopListening()
       this.#session = undefined
+      this.#endedMs = this.#clock.monotonicMs()
     }
   }
 

@@ -3,6 +3,7 @@
  * and not the stream is the truth: whatever the stream loses comes back.
  */
 import { headers } from 'nats'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { systemClock } from '../../core/clock.js'
@@ -13,8 +14,11 @@ import { logFeed } from '../../log/nats/feed.js'
 import { LogPublisher, type PublisherOptions } from '../../log/nats/publisher.js'
 import { headFields } from '../../log/nats/log-message.js'
 import { logStream } from '../../log/nats/subjects.js'
+import { promote } from '../../index.js'
 import { Primary } from '../../primary/primary.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
+import { scratchDirectory } from '../primary/scratch-directory.js'
+import { follow, serve } from '../replication/linked-pair.js'
 import { ITEMS, items } from '../replication/tables.js'
 import { until } from '../replication/until.js'
 import { type NatsServer, startNats } from './nats-server.js'
@@ -190,6 +194,41 @@ t.test('a lost tail is filled again', async (t) => {
   await until(() => run.publisher.status().refills === 1)
   await published(run)
   t.equal((await readStream(run.link.handles(), run.cluster)).end, run.primary.position.lsn)
+})
+
+t.test('after a failover the new primary takes back what the old one published and it does not have', async (t) => {
+  const server = await startNats(t)
+  if (server === undefined) return
+  const directory = scratchDirectory(t)
+  const old = await serve(t, { path: join(directory, 'old') })
+  await old.primary.catalog().execute([{ createTable: { table: ITEMS } }])
+  const run = publish(t, old.primary, connect(t, server))
+  await insert(run, 'replicated')
+  await published(run)
+  const replica = await follow(t, { path: join(directory, 'new'), from: old.url })
+  await replica.waitFor(old.primary.position.lsn)
+  const primary = await promote(replica)
+  t.teardown(() => primary.close())
+  for (const prefix of ['lost 1', 'lost 2', 'lost 3']) {
+    await insert(run, prefix)
+    await published(run)
+  }
+  await run.publisher.close()
+  await old.close()
+
+  const next = publish(t, primary, connect(t, server))
+  await insert(next, 'of the new epoch')
+  await published(next)
+  t.equal(next.publisher.status().rewound, 3)
+  t.equal((await readStream(next.link.handles(), next.cluster)).end, primary.position.lsn)
+
+  const epochs: Epoch[] = []
+  const again = await Primary.open({ path: join(directory, 'old') })
+  t.teardown(() => again.close())
+  const back = publish(t, again, connect(t, server), { onHigherEpoch: (epoch) => epochs.push(epoch) })
+  await until(() => epochs.length > 0)
+  t.same(epochs[0], 2, 'the old primary hears of it by the stream')
+  t.equal(back.publisher.status().messages, 0)
 })
 
 t.test('the stream of a higher epoch is refused and reported, and not written to', async (t) => {

@@ -117,6 +117,20 @@ t.test('a replica copies, follows, is listed with its lag, and counts for acknow
   t.same(await differences(engines.primary, engines.replica), [])
 })
 
+t.test('the log is not purged before it is in the stream', async (t) => {
+  const server = await startNats(t)
+  if (server === undefined) return
+  const { primary, nats, cluster } = await publish(t, server)
+  await published({ primary, nats })
+  const holder = { name: `NATS stream ${logStream(cluster)}`, lsn: primary.position.lsn }
+  t.same(nats.holders(), [{ ...holder, goneMs: 0 }])
+  await server.kill()
+  await until(() => !nats.link.isConnected)
+  await primary.catalog().execute([{ createTable: { table: ITEMS } }])
+  t.match(nats.holders(), [holder], 'what came meanwhile is needed')
+  await until(() => nats.holders()[0]!.goneMs! > 0)
+})
+
 t.test('large transactions arrive whole', async (t) => {
   const server = await startNats(t, { config: 'max_payload: 65536' })
   if (server === undefined) return
