@@ -43,6 +43,10 @@ const ABSENT_MS_MAX = 4000
 /** Older than this may be purged: whoever repeats a transaction with its key has given up by then. */
 const PURGE_AGE_MS = 20_000
 const PURGE_SHARE = 0.4
+/** How many primaries are lost in a loss of power of all, when disks are slow. */
+const OUTAGE_SHARE = 0.5
+const OUTAGE_AFTER_MS_MAX = 1500
+const SLOWNESS_MAX = 150
 /** Nobody has this name. */
 const NOBODY = 'nobody'
 
@@ -132,8 +136,16 @@ export class Operator {
     const { random, trace, servers, cluster, network } = this.#context
     const old = cluster.leader
     const others = servers.filter((server) => server !== old) as [SimServer, SimServer]
+    const isOutage = random.chance(OUTAGE_SHARE)
+    if (isOutage) {
+      for (const { disk } of others) disk.slowness = 1 + random.below(SLOWNESS_MAX)
+      await this.#process.pauseFor(random.below(OUTAGE_AFTER_MS_MAX))
+    }
     trace.note(`${old.name} is given up`)
     this.#lose(old)
+    // What the others had not on their disks goes with the power, whatever they had said of it.
+    if (isOutage) for (const other of others) other.kill({ withPower: true })
+    for (const { disk } of others) disk.slowness = 1
     for (const { name } of others) network.sever(old.name, name)
     const next = await this.#mostAdvanced(others)
     await this.#promote(next, old)
