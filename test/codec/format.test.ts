@@ -119,6 +119,6 @@ t.test('the files that the page points to exist', async (t) => {
   t.strictSame([...new Set(links)].sort(), ['ROWS.md', 'replication.proto'])
   for (const link of links) t.ok(existsSync(repositoryPath(`log/codec/${link}`)), link)
   const frozen = [...page.matchAll(/`(test\/compat\/[^`]+)`/g)].map(([, path]) => path!)
-  t.equal(frozen.length, 2)
+  t.equal(frozen.length, 3)
   for (const path of frozen) t.ok(existsSync(repositoryPath(path)), path)
 })
