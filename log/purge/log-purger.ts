@@ -1,12 +1,6 @@
 /**
  * Purges the log of one server, by its retention or by hand. Each server purges its own, at its own time.
  *
- *   measure ── read, verify ──> raise the floor ── durable ──> delete frames and outcomes ──> give space back
- *      ^──────────────── the next step: at most LOG_PURGE_STEP_BYTES ──────┘
- *
- * From the moment at which the floor shows, nobody reads below it, whatever is still there. (G9) A crash after that leaves
- * frames without a reader, which the next start deletes.
- *
  * Invariants:
  * - nothing is purged that is not durable, or that a holder of `retention` needs - but by the hard cap, which names whom it
  *   leaves behind;
@@ -20,15 +14,9 @@ import {
   LOG_CAP_SHARE,
   LOG_PURGE_CHECK_MS,
   LOG_PURGE_COMPACT_BYTES,
-  LOG_PURGE_STEP_BYTES,
-  LOG_PURGE_STEP_TRANSACTIONS,
 } from '../../core/limits.js'
-import { LSN_MAX, type Lsn, type Position, formatPosition } from '../../core/position.js'
-import type { LogFloor } from '../log-floor.js'
+import { LSN_MAX, type Lsn, formatPosition } from '../../core/position.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import { DeadFrames } from './dead-frames.js'
-import { type LastPurge, lastPurgeWrites, readLastPurge } from './last-purge.js'
-import { type MeasureBounds, type Measured, measure } from './measure.js'
 import {
   type LogRetention,
   type LogRetentionOptions,
@@ -39,34 +27,10 @@ import {
   ruleOf,
 } from './purge-policy.js'
 import { type LeftBehind, type LogPurgeStatus, purgeStatus } from './purge-status.js'
+import { type PurgeLogResult, PurgeSteps } from './purge-steps.js'
 import { Retention } from './retention.js'
 
-/** Who keeps a purge from going on. */
-export interface HeldBack {
-  readonly name: string
-  /** It has everything up to here. */
-  readonly lsn: Lsn
-  /** That would be purged without it and others that are as far back. */
-  readonly transactions: number
-}
-
-export interface PurgeLogResult {
-  readonly dryRun: boolean
-  /** That were purged, or would be. */
-  readonly transactions: number
-  readonly bytes: number
-  /** The newest transaction that the log does not hold then. */
-  readonly floor: Position
-  /** When that was committed; undefined when the log begins at LSN 1. */
-  readonly floorTime: Date | undefined
-  /** Of the log that is left. */
-  readonly bytesLeft: bigint
-  /** The farthest back first. */
-  readonly heldBack: readonly HeldBack[]
-}
-
-const UNBOUNDED = { bytesMax: Infinity, transactionsMax: Infinity }
-const STEP = { bytesMax: LOG_PURGE_STEP_BYTES, transactionsMax: LOG_PURGE_STEP_TRANSACTIONS }
+export type { HeldBack, PurgeLogResult } from './purge-steps.js'
 
 export class LogPurger {
   /** Who needs the log: add those that do. */
@@ -75,12 +39,9 @@ export class LogPurger {
   readonly #clock: Clock
   readonly #policy: LogRetention
   readonly #onError: (error: unknown) => void
-  readonly #dead: DeadFrames
+  readonly #steps: PurgeSteps
   readonly #cancels: (() => void)[]
   readonly #leftBehind: LeftBehind[] = []
-  #last: LastPurge | undefined
-  #transactions = 0
-  #bytes = 0
   #running: Promise<unknown> | undefined
   #isChecking = false
   #stopped = false
@@ -107,9 +68,7 @@ export class LogPurger {
         })),
       COPY_HOLD_MS,
     )
-    this.#dead = new DeadFrames(state, clock)
-    this.#last = readLastPurge(state.store)
-    if (this.#last !== undefined) state.floorCause = this.#last.cause
+    this.#steps = new PurgeSteps(state, clock, this.retention, this.#isStopped)
     this.#cancels = [
       every(clock, LOG_PURGE_CHECK_MS, () => {
         this.check()
@@ -138,13 +97,20 @@ export class LogPurger {
     requirePurgeInput(input)
     this.#requireRunning()
     const rule = ruleOf(input, this.#clock.nowUs())
-    if (input.dryRun === true) return this.#alone(() => this.#foretell(rule))
+    if (input.dryRun === true) {
+      return this.#alone(async () => {
+        const result = await this.#steps.foretell(rule)
+        this.#requireRunning()
+        return result
+      })
+    }
     return this.#alone(async () => {
       const before = this.#state.floor
-      await this.#run(rule, () => this.retention.lowest(), 'it was purged by hand')
+      await this.#steps.run(rule, () => this.retention.lowest(), 'it was purged by hand')
       this.#requireRunning()
-      if (this.#dead.uncompactedBytes > 0) await this.#dead.compact()
-      return this.#result(before, this.#state.floor, false, await this.#heldBack(rule, this.#state.floor))
+      await this.#steps.compact(1)
+      const { floor } = this.#state
+      return this.#steps.result(before, floor, false, await this.#steps.heldBack(rule, floor))
     })
   }
 
@@ -184,10 +150,10 @@ export class LogPurger {
       state: this.#state,
       holders: this.retention.holders(),
       isRunning: this.#running !== undefined,
-      isDeleting: !this.#dead.isDone,
-      last: this.#last,
-      transactions: this.#transactions,
-      bytes: this.#bytes,
+      isDeleting: this.#steps.isDeleting,
+      last: this.#steps.last,
+      transactions: this.#steps.transactions,
+      bytes: this.#steps.bytes,
       leftBehind: this.#leftBehind,
     })
   }
@@ -204,18 +170,22 @@ export class LogPurger {
   /** What the retention of this server asks for. */
   async #keep(): Promise<void> {
     await this.retention.write()
-    if (!this.#dead.isDone) await this.#dead.delete(this.#isStopped)
+    await this.#steps.deleteLeftovers()
     const { keepAgeMs, keepBytes, bytesMax } = this.#policy
     if (keepAgeMs !== undefined || keepBytes !== undefined) {
       const rule = ruleOf({ olderThanMs: keepAgeMs, keepBytes }, this.#clock.nowUs())
-      await this.#run(rule, () => this.retention.lowest(), 'it is kept for a time, or up to a size, and no longer')
+      await this.#steps.run(
+        rule,
+        () => this.retention.lowest(),
+        'it is kept for a time, or up to a size, and no longer',
+      )
     }
     // Commits go on meanwhile; where nothing more can go, the next check has another try.
     for (let before: Lsn | undefined; this.#isAboveCap && before !== this.#state.trimFloor;) {
       before = this.#state.trimFloor
       await this.#obeyCap(bytesMax!)
     }
-    if (this.#dead.uncompactedBytes >= LOG_PURGE_COMPACT_BYTES) await this.#dead.compact()
+    await this.#steps.compact(LOG_PURGE_COMPACT_BYTES)
   }
 
   /** The one purge that waits for nobody. */
@@ -224,7 +194,7 @@ export class LogPurger {
     const cause = `it exceeded its hard cap of ${bytesMax} bytes, which counts for more than who is behind`
     const holders = this.retention.holders().filter(({ lsn }) => lsn >= this.#state.trimFloor)
     const rule: PurgeRule = { lsnMax: LSN_MAX, mayGo: ({ bytesFromHere }) => bytesFromHere > least }
-    await this.#run(rule, () => undefined, cause)
+    await this.#steps.run(rule, () => undefined, cause)
     for (const { name, lsn } of holders) {
       const { floor } = this.#state
       if (lsn >= floor.position.lsn) continue
@@ -238,67 +208,6 @@ export class LogPurger {
           { details: { oldest: floor.position.lsn.toString(), oldestPosition: formatPosition(floor.position) } },
         ),
       )
-    }
-  }
-
-  /** @param lowest up to where it may go at the most; asked before each step */
-  async #run(rule: PurgeRule, lowest: () => Lsn | undefined, cause: string): Promise<void> {
-    while (!this.#isStopped()) {
-      const { floor } = this.#state
-      const measured = await measure(this.#state, floor, rule, this.#bounds(lowest(), STEP))
-      // A holder may have come while the log was read.
-      if (measured.transactions === 0 || measured.floor.position.lsn > (lowest() ?? this.#state.durable.lsn)) {
-        if (measured.transactions === 0) return
-        continue
-      }
-      await this.#raise(measured, cause)
-      await this.#dead.delete(this.#isStopped)
-      await this.#dead.sweepOutcomes(this.#isStopped)
-      if (this.#dead.uncompactedBytes >= LOG_PURGE_COMPACT_BYTES) await this.#dead.compact()
-      if (measured.isAll) return
-    }
-  }
-
-  async #raise({ floor, transactions, bytes }: Measured, cause: string): Promise<void> {
-    this.#last = { atUs: this.#clock.nowUs(), lsn: floor.position.lsn, transactions, bytes, cause }
-    const noted = this.#state.appendLocal(lastPurgeWrites(this.#last))
-    await Promise.all([noted, this.#state.raiseFloor(floor)])
-    this.#state.floorCause = cause
-    this.#transactions += transactions
-    this.#bytes += bytes
-  }
-
-  async #foretell(rule: PurgeRule): Promise<PurgeLogResult> {
-    const { floor } = this.#state
-    const measured = await measure(this.#state, floor, rule, this.#bounds(this.retention.lowest(), UNBOUNDED))
-    this.#requireRunning()
-    return this.#result(floor, measured.floor, true, await this.#heldBack(rule, measured.floor))
-  }
-
-  /** Who is in the way of a purge by this rule that has come, or would come, to `reached`. */
-  async #heldBack(rule: PurgeRule, reached: LogFloor): Promise<readonly HeldBack[]> {
-    const holders = this.retention.holders().filter(({ lsn }) => lsn >= this.#state.trimFloor)
-    if (holders[0] === undefined || holders[0].lsn > reached.position.lsn) return []
-    const wanted = (await measure(this.#state, reached, rule, this.#bounds(undefined, UNBOUNDED))).floor.position.lsn
-    return holders
-      .filter(({ lsn }) => lsn < wanted)
-      .map(({ name, lsn }) => ({ name, lsn, transactions: Number(wanted - lsn) }))
-  }
-
-  #bounds(lowest: Lsn | undefined, size: Pick<MeasureBounds, 'bytesMax' | 'transactionsMax'>): MeasureBounds {
-    const { lsn } = this.#state.durable
-    return { ...size, lsnMax: lowest === undefined || lowest > lsn ? lsn : lowest, isStopped: this.#isStopped }
-  }
-
-  #result(from: LogFloor, to: LogFloor, dryRun: boolean, heldBack: readonly HeldBack[]): PurgeLogResult {
-    return {
-      dryRun,
-      transactions: Number(to.position.lsn - from.position.lsn),
-      bytes: Number(to.logBytes - from.logBytes),
-      floor: to.position,
-      floorTime: to.position.lsn === 0n ? undefined : new Date(Number(to.commitUs / 1000n)),
-      bytesLeft: this.#state.logBytes - to.logBytes,
-      heldBack,
     }
   }
 
