@@ -133,6 +133,74 @@ function ack(changes: Partial<NonNullable<ServerStatus['acknowledgement']>>): Se
   }
 }
 
+const LINK = { servers: ['nats://127.0.0.1:4222'], connected: true, losses: 0, error: null }
+const PUBLISHER = {
+  stream: 'REPLOG_1',
+  publishing: true,
+  publishedLsn: '40',
+  outstanding: 0,
+  messages: 9,
+  refills: 0,
+  rewound: 0,
+  errors: 0,
+  error: null,
+}
+const DOWN = { ...LINK, connected: false, error: { code: 'UNREACHABLE', message: 'nobody listens' } }
+
+t.test('NATS: what is published, where frames come from, and what an operator has to do', (t) => {
+  const cases: [Parameters<typeof serverStatus>[0], string, string, string][] = [
+    [{ lsn: '40', nats: { ...LINK, publisher: PUBLISHER } }, 'NATS', 'published up to LSN 40', 'good'],
+    [
+      { lsn: '50', nats: { ...LINK, publisher: { ...PUBLISHER, refills: 2 } } },
+      'NATS',
+      'published up to LSN 40, 10 transactions behind; filled again 2 times',
+      'good',
+    ],
+    [
+      { nats: { ...LINK, publisher: { ...PUBLISHER, publishing: false } } },
+      'NATS',
+      'the stream is looked at',
+      'attention',
+    ],
+    [
+      { nats: { ...LINK, publisher: { ...PUBLISHER, error: { code: 'DIVERGED', message: 'another history' } } } },
+      'NATS',
+      'not published since LSN 40: DIVERGED another history',
+      'action',
+    ],
+    [
+      { nats: { ...LINK, publisher: { ...PUBLISHER, error: { code: 'LOG_GAP', message: 'purged' } } } },
+      'NATS',
+      'not published since LSN 40: LOG_GAP purged',
+      'attention',
+    ],
+    [{ nats: DOWN }, 'NATS', 'not connected: nobody listens', 'attention'],
+    [
+      { nats: { ...DOWN, feed: 'direct' } },
+      'NATS',
+      'not connected; frames come over the direct link: nobody listens',
+      'attention',
+    ],
+    [
+      { nats: { ...LINK, feed: 'direct' } },
+      'NATS',
+      'the stream does not reach back; frames come over the direct link',
+      'attention',
+    ],
+    [{ nats: { ...LINK, feed: 'stream' } }, 'NATS', 'frames come from the stream', 'good'],
+  ]
+  for (const [changes, label, text, level] of cases) {
+    const facts = operationFacts(serverStatus(changes)).filter((fact) => fact.label === label)
+    t.same(facts, [{ label, text, level }])
+  }
+  const both = serverStatus({ nats: { ...LINK, publisher: PUBLISHER, changes: PUBLISHER } })
+  t.match(
+    operationFacts(both).filter(({ label }) => label.startsWith('NATS')),
+    [{ label: 'NATS' }, { label: 'NATS changes', text: 'published up to LSN 40' }],
+  )
+  t.end()
+})
+
 for (const [name, changes, expected] of CASES) {
   t.test(name, (t) => {
     const status = serverStatus(changes)

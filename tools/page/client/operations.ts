@@ -6,6 +6,7 @@
  * something says what. Each line that is not good has its entry in docs/OPERATIONS.md.
  */
 import type { ReplicationStatus, ServerStatus } from '../../../log/status.js'
+import type { PublisherStatus } from '../../../log/nats/publisher.js'
 import { bytesQuantity, formatCount, formatSpan, quantityText } from './format.js'
 import type { Level } from './health.js'
 
@@ -14,6 +15,9 @@ export interface Fact {
   readonly text: string
   readonly level: Level
 }
+
+/** Faults of publishing that do not pass by themselves. */
+const NEEDS_OPERATOR: ReadonlySet<string> = new Set(['FENCED', 'DIVERGED', 'FOREIGN_CLUSTER', 'PROTOCOL'])
 
 /** In the order of their weight; what a server has no part in is left out. */
 export function operationFacts(status: ServerStatus): Fact[] {
@@ -27,6 +31,7 @@ export function operationFacts(status: ServerStatus): Fact[] {
     marker(status),
     scrub(status),
     ...copies(status),
+    ...nats(status),
   ]
   return facts.filter((fact) => fact !== undefined)
 }
@@ -67,6 +72,34 @@ function orders(replication: ReplicationStatus): (Fact | undefined)[] {
       action('Diverged by skip', `LSN ${lsn}, skipped by ${by} at ${at}: ${reason}`),
     ),
   ]
+}
+
+function nats({ nats: link, lsn }: ServerStatus): (Fact | undefined)[] {
+  if (link === undefined) return []
+  const { connected, error, feed, publisher, changes } = link
+  if (!connected) {
+    const instead = feed === 'direct' ? '; frames come over the direct link' : ''
+    return [attention('NATS', `not connected${instead}: ${error === null ? 'it is tried' : error.message}`)]
+  }
+  if (feed === 'direct') return [attention('NATS', 'the stream does not reach back; frames come over the direct link')]
+  return [
+    feed === undefined ? undefined : good('NATS', 'frames come from the stream'),
+    publisher && published('NATS', publisher, lsn),
+    changes && published('NATS changes', changes, undefined),
+  ]
+}
+
+function published(label: string, publisher: PublisherStatus, lsn: string | undefined): Fact {
+  const { publishing, publishedLsn, refills, error } = publisher
+  if (error !== null) {
+    const text = `not published since LSN ${publishedLsn}: ${error.code} ${error.message}`
+    return NEEDS_OPERATOR.has(error.code) ? action(label, text) : attention(label, text)
+  }
+  if (!publishing) return attention(label, 'the stream is looked at')
+  const behind = lsn === undefined ? 0 : Math.max(0, Number(BigInt(lsn) - BigInt(publishedLsn)))
+  const late = behind === 0 ? '' : `, ${formatCount(behind)} transactions behind`
+  const filled = refills === 0 ? '' : `; filled again ${refills === 1 ? 'once' : `${formatCount(refills)} times`}`
+  return good(label, `published up to LSN ${publishedLsn}${late}${filled}`)
 }
 
 function logKept({ logPurge }: ServerStatus): Fact | undefined {
