@@ -63,10 +63,11 @@ async function hasRejoined(
     await operator.pauseFor(LOOK_MS)
     const { primary } = from
     if (primary === undefined) continue
-    const engine = server.disk.open(server.run())
+    const clock = server.run()
+    const engine = server.disk.open(clock)
     const isDone = await within(trace, operator, server, async () => {
       try {
-        const report = await rejoin({ path: server.name, peer: peerOf(primary), engine })
+        const report = await rejoin({ path: server.name, peer: peerOf(primary), engine, clock })
         if (report.transactions > 0) context.hasUndone()
         trace.note(`${server.name} undid ${report.transactions} transactions, ${report.definitions} definitions`)
       } catch (error) {

@@ -47,6 +47,8 @@ const PURGE_SHARE = 0.4
 const OUTAGE_SHARE = 0.5
 const OUTAGE_AFTER_MS_MAX = 1500
 const SLOWNESS_MAX = 150
+/** The tables of the clients are made up to here. */
+const SETUP_LSN = 3n
 /** Nobody has this name. */
 const NOBODY = 'nobody'
 
@@ -136,6 +138,8 @@ export class Operator {
     const { random, trace, servers, cluster, network } = this.#context
     const old = cluster.leader
     const others = servers.filter((server) => server !== old) as [SimServer, SimServer]
+    // A server without the tables of the clients is nothing that one would promote.
+    if (others.every(({ state }) => (state?.durable.lsn ?? 0n) < SETUP_LSN)) return
     const isOutage = random.chance(OUTAGE_SHARE)
     if (isOutage) {
       for (const { disk } of others) disk.slowness = 1 + random.below(SLOWNESS_MAX)

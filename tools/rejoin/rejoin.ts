@@ -6,7 +6,7 @@
  * changed. From then on a note leads every later attempt to the same end, and nothing else opens the directory.
  */
 import { ReplogError } from '../../core/errors.js'
-import { systemClock } from '../../core/clock.js'
+import { type Clock, systemClock } from '../../core/clock.js'
 import { type Lsn, type Position, formatPosition } from '../../core/position.js'
 import { CLUSTER_ID_META, ROLE_META, SERVER_ID_META } from '../../log/identity.js'
 import { type IndexPlace, readRejoinNote } from '../../log/rejoin-note.js'
@@ -31,6 +31,7 @@ export interface RejoinOptions {
   readonly dryRun?: boolean | undefined
   /** An engine to use instead of LevelDB at `path`, for tests and simulations: what is undone is kept in no file then. */
   readonly engine?: Engine | undefined
+  readonly clock?: Clock | undefined
   readonly onProgress?: ((lsn: Lsn) => void) | undefined
 }
 
@@ -58,7 +59,7 @@ export async function rejoin(options: RejoinOptions): Promise<RejoinReport> {
   const { path, peer } = options
   const engine = options.engine ?? (await openDataDirectory(path, { createIfMissing: false })).engine
   const freeBytes = options.engine === undefined ? {} : { freeBytes: () => Promise.resolve(Infinity) }
-  const store = new Store({ engine, clock: systemClock, path, ...freeBytes })
+  const store = new Store({ engine, clock: options.clock ?? systemClock, path, ...freeBytes })
   try {
     await store.start()
     const log = new StoredLog(store, requireCluster(store, peer))
