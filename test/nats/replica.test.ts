@@ -2,6 +2,7 @@
  * Replicas whose frames come from JetStream, against a real nats-server. Protects G7 (a replica is a prefix), G9 (history
  * loss is loud), and that the primary lists such replicas and counts them.
  */
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'ws'
 import { systemClock } from '../../core/clock.js'
@@ -15,9 +16,11 @@ import { checkFrame, lsnAt } from '../../log/codec/frame.js'
 import { LINK_PROTOCOL, encodeLinkMessage } from '../../log/link/protocol.js'
 import { LinkServer } from '../../log/link/link-server.js'
 import type { LinkSocket } from '../../log/link/link-socket.js'
+import { promote } from '../../index.js'
 import { Primary } from '../../primary/primary.js'
 import { Replica } from '../../replica/replica.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
+import { scratchDirectory } from '../primary/scratch-directory.js'
 import { differences } from '../replication/equal-stores.js'
 import { serve } from '../replication/linked-pair.js'
 import { ITEMS, items } from '../replication/tables.js'
@@ -36,7 +39,10 @@ interface Published {
 
 /** A primary that is reached over NATS only. */
 async function publish(t: Test, server: NatsServer, engine = new MemoryEngine()): Promise<Published> {
-  const primary = await Primary.open({ path: '/primary', engine })
+  return publishOf(t, server, await Primary.open({ path: '/primary', engine }))
+}
+
+function publishOf(t: Test, server: NatsServer, primary: Primary): Published {
   const nats = new NatsPrimary(primary.state, systemClock, { servers: [server.url], name: 'primary', limits: LIMITS })
   const { acknowledgements } = primary
   const onError = (error: unknown): void => void t.fail(String(error))
@@ -60,7 +66,7 @@ interface Following {
   readonly path: StreamOrDirect
 }
 
-async function follow(t: Test, server: NatsServer, engine: MemoryEngine, from?: string): Promise<Following> {
+async function follow(t: Test, server: NatsServer, store: MemoryEngine | string, from?: string): Promise<Following> {
   const nats = new NatsLink(systemClock, { servers: [server.url], name: 'replica' })
   const opened: { replica?: Replica } = {}
   const path = new StreamOrDirect(nats, systemClock, {
@@ -68,8 +74,7 @@ async function follow(t: Test, server: NatsServer, engine: MemoryEngine, from?: 
     place: () => replica && { position: replica.position, cluster: replica.state.identity.clusterId?.toString('hex') },
   })
   const replica = await Replica.open({
-    path: '/replica',
-    engine,
+    ...(typeof store === 'string' ? { path: store } : { path: '/replica', engine: store }),
     from: from ?? 'http://127.0.0.1:1',
     connect: (url) => path.connect(url),
   })
@@ -278,6 +283,29 @@ t.test('a replica that reads slowly holds nobody up, and is sent no more than it
     frames.flatMap(lsnsOf),
     Array.from({ length: Number(position.lsn) }, (_, at) => BigInt(at + 1)),
   )
+})
+
+t.test('after a failover a replica goes over to the new primary, though the old one still speaks', async (t) => {
+  const server = await startNats(t)
+  if (server === undefined) return
+  const directory = scratchDirectory(t)
+  const old = await publish(t, server)
+  await old.primary.catalog().execute([{ createTable: { table: ITEMS } }])
+  await insert(old, 'of both')
+  const one = await follow(t, server, join(directory, 'one'))
+  const two = await follow(t, server, join(directory, 'two'))
+  await Promise.all([one, two].map(({ replica }) => caughtUp(replica, old.primary)))
+  await until(() => old.link.followers().filter(({ connected }) => connected).length === 2)
+  const next = publishOf(t, server, await promote(one.replica))
+  await insert(next, 'of the new one')
+  await caughtUp(two.replica, next.primary)
+  t.same(two.replica.position, next.primary.position)
+  await until(() => next.link.followers().some(({ connected }) => connected))
+  await until(() => old.nats.publisher.status().error?.code === 'FENCED')
+  await insert(next, 'and on')
+  await caughtUp(two.replica, next.primary)
+  await until(() => two.replica.replication().state === 'streaming')
+  t.equal(next.link.followers()[0]?.serverId, two.replica.state.identity.serverId.toString('hex'))
 })
 
 t.test('a replica of another history is refused', async (t) => {
