@@ -20,6 +20,8 @@ import { jsonLines, replog } from './recording-terminal.js'
 
 const FILE_BYTES = '4096'
 
+t.setTimeout(180_000)
+
 async function serving(t: Test): Promise<Serving> {
   const server = await serve()
   t.teardown(() => server.close())
