@@ -7,6 +7,8 @@ import { openPrimary, commitUpTo } from '../log/purged-log.js'
 import { replog } from '../tools/recording-terminal.js'
 import { type Serving, serve } from './serving.js'
 
+t.setTimeout(120_000)
+
 async function serving(t: Test, last: bigint): Promise<Serving> {
   const engine = new MemoryEngine()
   await (await openPrimary(engine)).close()

@@ -22,6 +22,8 @@ import { advancing, commit, commitUpTo, everything, openPrimary, storedLsns, sto
 
 const HOUR = 3_600_000
 
+t.setTimeout(120_000)
+
 interface Opened {
   readonly engine: MemoryEngine
   readonly primary: Primary
