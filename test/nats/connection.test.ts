@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { systemClock } from '../../core/clock.js'
 import { natsFault } from '../../log/nats/faults.js'
 import { NatsLink, type NatsOptions } from '../../log/nats/connection.js'
+import { requireTool } from '../house/tools.js'
 import { until } from '../replication/until.js'
 import { freePort, startNats } from './nats-server.js'
 
@@ -76,7 +77,9 @@ t.test('a token is taken, and a wrong one is not', async (t) => {
 })
 
 t.test('TLS: a server whose authority is known is connected to, another one is not', async (t) => {
-  const made = makeCertificates(t)
+  const openssl = requireTool(t, 'openssl')
+  if (openssl === undefined) return
+  const made = makeCertificates(t, openssl)
   const config = `tls { cert_file: "${made.cert}", key_file: "${made.key}", ca_file: "${made.ca}", verify: true }`
   const server = await startNats(t, { config, scheme: 'tls', host: 'localhost' })
   if (server === undefined) return
@@ -130,7 +133,10 @@ t.test('options that contradict each other are refused at once', async (t) => {
 })
 
 /** An authority and a certificate of it for localhost, which serves the server and a client. */
-function makeCertificates(t: Test): { readonly ca: string; readonly cert: string; readonly key: string } {
+function makeCertificates(
+  t: Test,
+  openssl: string,
+): { readonly ca: string; readonly cert: string; readonly key: string } {
   const directory = t.testdir({
     'san.cnf': 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n',
   })
@@ -182,6 +188,6 @@ function makeCertificates(t: Test): { readonly ca: string; readonly cert: string
       at('server.pem'),
     ],
   ]
-  for (const step of steps) t.equal(spawnSync('openssl', step).status, 0, `openssl ${step[0] ?? ''}`)
+  for (const step of steps) t.equal(spawnSync(openssl, step).status, 0, `openssl ${step[0] ?? ''}`)
   return { ca: at('ca.pem'), cert: at('server.pem'), key: at('server.key') }
 }
