@@ -1,14 +1,17 @@
 /** A real nats-server for a test: on a free port, with a store directory of its own, ended with the test. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { requireTool } from '../house/tools.js'
 
 const READY = /Server is ready/
+const PORT_MIN = 20_000
+const PORT_MAX = 32_000
 
 export interface NatsServerOptions {
   /** Lines for its configuration file. */
@@ -94,13 +97,25 @@ export async function startNats(t: Test, options: NatsServerOptions = {}): Promi
   return server
 }
 
-/** A port that nobody listens on now; a server that is started again needs the one it had. */
+/**
+ * A port that nobody listens on now; a server that is started again needs the one it had. Below those that the system
+ * gives to clients: one of them could take the port while the server is down, or connect to itself there.
+ */
 export async function freePort(): Promise<number> {
-  const probe = createServer()
-  probe.listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
+  for (;;) {
+    const port = randomInt(PORT_MIN, PORT_MAX)
+    const probe = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => {
+        resolve(false)
+      })
+      probe.listen(port, '127.0.0.1', () => {
+        resolve(true)
+      })
+    })
+    if (!isFree) continue
+    probe.close()
+    await once(probe, 'close')
+    return port
+  }
 }
