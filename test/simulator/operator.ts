@@ -40,9 +40,13 @@ export interface OperatorContext {
 const LOOK_MS = 20
 const QUIET_MS_MAX = 12_000
 const ABSENT_MS_MAX = 4000
-/** Older than this may be purged: whoever repeats a transaction with its key has given up by then. */
-const PURGE_AGE_MS = 20_000
+/**
+ * Older than this may be purged, with its outcomes: clients have given up by then, and what they asked last of a server
+ * that stood still was answered.
+ */
+const PURGE_AGE_MS = 24_000
 const PURGE_SHARE = 0.4
+const CHAIN_SHARE = 0.2
 /** How many primaries are lost in a loss of power of all, when disks are slow. */
 const OUTAGE_SHARE = 0.5
 const OUTAGE_AFTER_MS_MAX = 1500
@@ -93,6 +97,7 @@ export class Operator {
       if (lsn !== undefined) this.#marks.push({ atMs: this.#process.monotonicMs(), lsn })
       if (this.#isStopped) await this.#process.pauseFor(QUIET_MS_MAX / 10)
       else if (random.chance(PURGE_SHARE)) await this.#purge()
+      else if (random.chance(CHAIN_SHARE)) this.#chain()
       else await this.#failOver()
       this.#isBusy = false
     }
@@ -107,7 +112,10 @@ export class Operator {
       if (server === cluster.leader) continue
       trace.note(`${server.name} has lost its history`)
       const { lsn } = server.state?.durable ?? {}
-      if (lsn !== undefined && lsn >= cluster.leader.disk.floor) fault(`nothing was purged that ${server.name} needs`)
+      const followed = servers.find(({ name }) => name === server.from)
+      if (lsn !== undefined && followed !== undefined && lsn >= followed.disk.floor) {
+        fault(`nothing was purged that ${server.name} needs`)
+      }
       server.isHeldDown = true
       server.kill()
       await bringBack(this.#context, this.#process, server, cluster.leader, 'as a copy')
@@ -115,6 +123,17 @@ export class Operator {
       server.follow(cluster.leader.name)
       server.start()
     }
+  }
+
+  /** One replica follows the other one, which follows the primary. */
+  #chain(): void {
+    const { random, trace, servers, cluster } = this.#context
+    const replicas = servers.filter((server) => server !== cluster.leader)
+    const last = random.pick(replicas)
+    for (const middle of replicas) {
+      middle.follow(middle === last ? replicas.find((other) => other !== last)!.name : cluster.leader.name)
+    }
+    trace.note(`${last.name} follows the other replica`)
   }
 
   /** Purges what every server has, and nobody will ask for again. */

@@ -16,7 +16,8 @@ import type { SimServer } from './sim-server.js'
 import type { Trace } from './trace.js'
 
 const CALL_MS_MAX = 5000
-const ATTEMPTS_MAX = 12
+/** Nothing is repeated for longer than this, so that outcomes may be purged some time. */
+const PATIENCE_MS = 6000
 const AGAIN_MS_MAX = 1500
 const THINK_MS_MAX = 1200
 const STEP_MS_MAX = 6
@@ -85,7 +86,8 @@ export class SimClient {
     const { random } = this.#context
     /** An attempt was lost: it may have been executed, and may still be. */
     let isInDoubt = false
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const untilMs = this.#process.monotonicMs() + PATIENCE_MS
+    for (let attempt = 1; attempt === 1 || this.#process.monotonicMs() < untilMs; attempt++) {
       if (attempt > 1) await this.#process.pauseFor(random.below(AGAIN_MS_MAX))
       const server = this.#context.primary()
       const { reign } = server

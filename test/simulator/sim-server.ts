@@ -4,7 +4,7 @@
  * As an operator's supervisor would, it starts the server again after a crash, and after a store that failed; an error that
  * no restart mends is a fault of the product, because nothing that the simulation does to it may cause one.
  */
-import { isReplogError, messageOf } from '../../core/errors.js'
+import { type ErrorCode, isReplogError, messageOf } from '../../core/errors.js'
 import { LinkServer } from '../../log/link/link-server.js'
 import type { ReplicatedState } from '../../log/replicated-state.js'
 import { Primary } from '../../primary/primary.js'
@@ -16,9 +16,14 @@ import type { SimProcess } from './sim-process.js'
 import type { Trace } from './trace.js'
 
 const RESTART_MS = 200
-const SKEW_MS_MAX = 120_000
+const SKEW_MS_MAX = 20_000
+/** How many replicas apply late, and how late. */
+const DELAYED_SHARE = 0.2
+const DELAY_MS_MAX = 1500
 /** Rows from which on an index is made by a job. */
 const INDEX_BUILD_ROWS = 20
+/** The link is tried again. */
+const PASSING: readonly ErrorCode[] = ['UNREACHABLE', 'UPSTREAM_BEHIND']
 /** What a failed write or an end leads to; a restart goes on. */
 const OF_AN_END = ['COMMIT_UNKNOWN', 'STORE_FAILED', 'CLOSED'] as const
 
@@ -82,6 +87,10 @@ export class SimServer {
 
   get state(): ReplicatedState | undefined {
     return this.node?.state
+  }
+
+  get from(): string {
+    return this.#from
   }
 
   /** Whom it follows, from now on and after every start. */
@@ -189,13 +198,14 @@ export class SimServer {
         ...options,
         name,
         from: `http://${from}`,
+        delayMs: random.chance(DELAYED_SHARE) ? random.below(DELAY_MS_MAX) : 0,
         random: () => random.next(),
         connect: (url) => network.connect(host, url),
         onStateChange: (state, error) => {
           if (process.isDead) return
           trace.note(`${name} is ${state}${error === undefined ? '' : `: ${error.code} ${error.message}`}`)
           // One that leaves whom it follows says what was the matter with the link.
-          if (state !== 'stopped' || error === undefined || error.code === 'UNREACHABLE') return
+          if (state !== 'stopped' || error === undefined || PASSING.includes(error.code)) return
           if (isOfAnEnd(error)) this.#restartSoon(process)
           else if (error.code === 'HISTORY_LOST') this.hasLostHistory = true
           else this.#context.fault(`${name} stopped following: ${error.code} ${error.message}`)

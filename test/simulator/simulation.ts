@@ -152,19 +152,21 @@ export class Simulation {
     const last = { insert: { table: 'notes', rows: [{ text: 'the last one' }] } }
     const { leader } = cluster
     if (!(await this.#settle(CONVERGE_MS_MAX, () => leader.primary !== undefined, fault))) return
+    // Only direct followers confirm.
+    for (const server of this.#servers) if (server !== leader) server.follow(leader.name)
     leader
       .primary!.catalog()
       .execute([last], { ack, annotations: { op: 'last' } })
       .then(() => (isConfirmed = true), fault)
     if (!(await this.#settle(CONVERGE_MS_MAX, () => isConfirmed, fault))) return
+    const isLevel = (): boolean =>
+      this.#servers.every(({ state }) => state?.durable.lsn === leader.state?.durable.lsn && state !== undefined)
     for (const server of this.#servers) {
       let isIdle = false
       server.node!.jobsDone().then(() => (isIdle = true), fault)
       await this.#settle(CONVERGE_MS_MAX, () => isIdle, fault)
-      if (server.state!.durable.lsn !== leader.state!.durable.lsn) {
-        await this.#settle(CONVERGE_MS_MAX, () => server.state!.durable.lsn === leader.state!.durable.lsn, fault)
-      }
     }
+    await this.#settle(CONVERGE_MS_MAX, isLevel, fault)
   }
 
   /** Lets time go by until something is so; that it takes for ever is a fault. */
