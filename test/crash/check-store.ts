@@ -53,7 +53,10 @@ export interface CheckOptions {
   readonly onTransaction?: (transaction: Transaction, position: Position) => void
   /** The log from LSN 1 on, for a store whose own begins later. Outcomes go with their frames, so they may be missing. */
   readonly history?: StoreContents['log']
-  /** Transactions were undone here, or where this is a copy of: the ids that they took do not come again. */
+  /**
+   * Transactions were undone here, or where this is a copy of: the ids that they took do not come again, and a table that
+   * had rows only in them has statistics that say that it has none.
+   */
   readonly hasUndone?: boolean
 }
 
@@ -81,7 +84,7 @@ export async function checkStore(engine: Engine, options: CheckOptions = {}): Pr
   const { position, transactionHashes } = followLog(log, contents, fold, options, problems)
   checkMeta(log, contents, fold, problems)
   forgetOutcomes(contents, fold, floor)
-  if (options.hasUndone === true) raiseMarks(contents, fold)
+  if (options.hasUndone === true) allowUndone(contents, fold)
   compareWithFold(contents, fold, problems)
   checkDictionary(contents, fold, problems)
   recount(contents, fold, problems)
@@ -110,11 +113,15 @@ function forgetOutcomes({ outcomes }: StoreContents, { image }: Fold, floor: Lsn
   }
 }
 
-/** Of AUTO_INCREMENT marks that are higher than the log says. */
-function raiseMarks({ stats }: StoreContents, fold: Fold): void {
+function allowUndone({ stats }: StoreContents, fold: Fold): void {
   for (const [storageId, folded] of fold.stats) {
     const payload = stats.get(keyText(statsKey(storageId)))
     if (payload?.length === folded.encode().length) folded.noteAutoIncrement(TableStats.decode(payload).autoIncrement)
+  }
+  for (const [text, payload] of stats) {
+    const { rows, bytes, digestHigh, digestLow } = TableStats.decode(payload)
+    const isEmpty = rows === 0 && bytes === 0 && digestHigh === 0 && digestLow === 0
+    if (isEmpty && !fold.stats.has(keyBytes(text).readUInt32BE(1))) stats.delete(text)
   }
 }
 
