@@ -7,35 +7,11 @@
  * and the old primary reaches none of them any more, dead or alive.
  */
 import { type Lsn, formatPosition } from '../../core/position.js'
-import type { Random } from '../isolation/random.js'
 import { bringBack } from './bring-back.js'
-import type { Ledger } from './ledger.js'
-import type { LogBook } from './log-book.js'
+import type { OperatorContext } from './operator-context.js'
 import { within } from './step.js'
-import type { SimNetwork } from './sim-network.js'
 import type { SimProcess } from './sim-process.js'
 import type { SimServer } from './sim-server.js'
-import type { Trace } from './trace.js'
-
-export interface Cluster {
-  /** Where writes go. */
-  leader: SimServer
-  /** The one before, which some clients still believe in. */
-  former: SimServer | undefined
-}
-
-export interface OperatorContext {
-  readonly network: SimNetwork
-  readonly random: Random
-  readonly trace: Trace
-  readonly servers: readonly SimServer[]
-  readonly cluster: Cluster
-  readonly book: LogBook
-  readonly ledger: Ledger
-  /** Told when a server has undone transactions. */
-  readonly hasUndone: () => void
-  readonly fault: (text: string) => void
-}
 
 const LOOK_MS = 20
 const QUIET_MS_MAX = 12_000
