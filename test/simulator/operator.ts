@@ -28,7 +28,7 @@ const OUTAGE_SHARE = 0.5
 const OUTAGE_AFTER_MS_MAX = 1500
 const SLOWNESS_MAX = 150
 /** The tables of the clients are made up to here. */
-const SETUP_LSN = 3n
+const SETUP_LSN = 3n as Lsn
 /** Nobody has this name. */
 const NOBODY = 'nobody'
 
@@ -37,6 +37,8 @@ export class Operator {
   readonly #process: SimProcess
   #isStopped = false
   #isBusy = false
+  /** Where the log of the present leader stood when it took over. */
+  #beginLsn = SETUP_LSN
   /** How far the log of the leader was at some times. */
   readonly #marks: { readonly atMs: number; readonly lsn: Lsn }[] = []
 
@@ -133,8 +135,8 @@ export class Operator {
     const { random, trace, servers, cluster, network } = this.#context
     const old = cluster.leader
     const others = servers.filter((server) => server !== old) as [SimServer, SimServer]
-    // A server without the tables of the clients is nothing that one would promote.
-    if (others.every(({ state }) => (state?.durable.lsn ?? 0n) < SETUP_LSN)) return
+    // Until one of the others has what this one began with, it may be the only one that has it.
+    if (others.every(({ state }) => (state?.durable.lsn ?? 0n) < this.#beginLsn)) return
     const isOutage = random.chance(OUTAGE_SHARE)
     if (isOutage) {
       for (const { disk } of others) disk.slowness = 1 + random.below(SLOWNESS_MAX)
@@ -203,7 +205,8 @@ export class Operator {
       server.start()
       const { replica } = server
       if (replica === undefined) continue
-      ledger.leaveBehind(old.reign, replica.position.lsn)
+      this.#beginLsn = replica.position.lsn
+      ledger.leaveBehind(old.reign, this.#beginLsn)
       trace.note(`${server.name} at ${formatPosition(replica.position)} is promoted`)
       const isPromoted = await within(this.#context.trace, this.#process, server, () => replica.becomePrimary())
       trace.note(`${server.name} is ${isPromoted ? 'promoted' : 'not promoted yet'}`)
