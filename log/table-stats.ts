@@ -5,7 +5,8 @@
  *
  * The digest is a sum over the rows of a mixed per-row checksum, so adding and removing a row are one addition each and
  * the order does not matter. Every change to it is in the batch of the rows that caused it. Invariant: on every server
- * the stats at one LSN are equal, because they are a fold of the log.
+ * the stats at one LSN are equal, because they are a fold of the log; but for the AUTO_INCREMENT mark, which stays ahead on
+ * one that undid transactions to rejoin, so that no id comes twice.
  */
 import { crc32 } from '../core/crc32.js'
 import { ReplogError } from '../core/errors.js'

@@ -105,6 +105,7 @@ t.test('the status page on a pair under load', async (t) => {
     ]
     await Promise.all(figures.map(grows))
     t.match(await page.locator('.link .mark').textContent(), /streaming|catching up/)
+    t.match(await page.locator('.server[data-role=primary] .facts').textContent(), /Writes.*taken/)
   })
 
   await t.test('the tables are listed with their rows', async () => {
@@ -134,7 +135,7 @@ t.test('the status page on a pair under load', async (t) => {
         await textOnce(page.locator('#countdown'), (text) => text !== ''),
         /(next attempt in \d+ s|trying now)\.$/,
       )
-      t.match(await page.locator('.server[data-role=primary] .mark').textContent(), /■unreachable/)
+      t.match(await page.locator('.server[data-role=primary] .card-head .mark').textContent(), /■unreachable/)
       t.match(await page.locator('.server[data-role=primary] .note').textContent(), /^Last known figures, from \d\d:/)
       t.match(await page.title(), /^■/)
     }
