@@ -24,6 +24,8 @@ export interface SimReaderContext {
 }
 
 interface Look {
+  /** When it was looked at: the call may have come to another one than it was sent to. */
+  readonly reign: string
   readonly position: Position
   readonly hot: bigint
   readonly sum: bigint
@@ -59,7 +61,6 @@ export class SimReader {
       await this.#host.process!.pauseFor(random.below(READ_EVERY_MS))
       if (this.#isStopped) return
       const server = random.pick(servers)
-      const name = server.reign
       let look: Look | undefined
       try {
         look = await network.call(this.#host, server.host, CALL_MS_MAX, () => lookAt(server))
@@ -70,7 +71,7 @@ export class SimReader {
         throw error
       }
       if (look === undefined) continue
-      const { position, hot, sum, isPrimary } = look
+      const { reign: name, position, hot, sum, isPrimary } = look
       ledger.see({ reign: name, isPrimary, position: formatPosition(position), hot })
       if (sum !== BigInt(ACCOUNTS * ACCOUNT_START)) fault(`a reader of ${server.name} summed the accounts up to ${sum}`)
       if (position.lsn < (this.#newest.get(name) ?? 0n)) {
@@ -89,8 +90,9 @@ async function lookAt(server: SimServer): Promise<Look | undefined> {
   if (db === undefined || db.position.lsn < 3n) return undefined
   // In one turn, and so of one LSN.
   const { position } = db
+  const { reign } = server
   const hot = db.get('hot', { id: 1 })?.['n'] as bigint
   let sum = 0n
   for await (const { balance } of db.scan('accounts')) sum += balance as bigint
-  return { position, hot, sum, isPrimary }
+  return { reign, position, hot, sum, isPrimary }
 }
