@@ -288,6 +288,12 @@ export class Replica {
   async #becomePrimary(above: Epoch): Promise<Epoch> {
     const { state } = this
     const { pause } = this.#control
+    if (state.identity.clusterId === undefined || state.durable.lsn === 0n) {
+      throw new ReplogError(
+        'PROMOTION_REFUSED',
+        'this replica has no data yet, so there is nothing that it could serve',
+      )
+    }
     if (state.filter !== undefined) {
       throw new ReplogError(
         'PROMOTION_REFUSED',

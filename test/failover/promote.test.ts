@@ -119,6 +119,7 @@ void t.test('G2: what has arrived is applied before the role changes; nothing is
 void t.test('what must not take over is refused, and nothing is changed', async (t) => {
   const empty = await follow(t, { path: '/empty', engine: new MemoryEngine(), from: 'http://127.0.0.1:1' })
   await t.rejects(promote(empty), { code: 'PROMOTION_REFUSED', message: /no data/ })
+  await t.rejects(empty.becomePrimary(), { code: 'PROMOTION_REFUSED', message: /no data/ })
 
   const replica = await promotedSoFar(t, new MemoryEngine())
   const clusterId = replica.state.identity.clusterId!.toString('hex')
