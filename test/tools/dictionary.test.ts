@@ -225,7 +225,7 @@ t.test('status: for people and for programs', async (t) => {
   t.match(stdout, /^server +tested \(primary\), version /)
   t.match(stdout, /^health +healthy$/m)
   t.match(stdout, /^position +1\.1\.[0-9a-f]{32}$/m)
-  t.match(stdout, /no replicas\n$/)
+  t.match(stdout, /^no replicas\n\nWrites +taken\nLog +.* kept for good\n$/m)
   const json = await replog('status', serving.url, '--json')
   t.match(JSON.parse(json.stdout), { role: 'primary', lsn: '1', replicas: [] })
 })
