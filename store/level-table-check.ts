@@ -65,11 +65,11 @@ export function tableFlaw(bytes: Buffer): string | undefined {
 function check(bytes: Buffer): void {
   const footerAt = bytes.length - FOOTER_BYTES
   if (footerAt < 0) throw new Damage('it is too short for a table')
+  if (!bytes.subarray(bytes.length - MAGIC.length).equals(MAGIC)) throw new Damage('its end has not the magic number')
   const footer = new Cursor(bytes, footerAt, bytes.length - MAGIC.length)
   const metaindex = footer.handle()
   const index = footer.handle()
   if (!footer.isZeros()) throw new Damage('its footer is damaged')
-  if (!bytes.subarray(bytes.length - MAGIC.length).equals(MAGIC)) throw new Damage('its end has not the magic number')
   const handles = [metaindex, index]
   for (const block of [metaindex, index]) handles.push(...handlesIn(content(bytes, block, footerAt), block))
   for (const handle of handles) content(bytes, handle, footerAt)
