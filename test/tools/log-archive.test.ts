@@ -1,7 +1,7 @@
 /** `log archive`: what is in the files is the log, whole, verified and durable, whenever the archiver is killed. (G3, G7, G8, G9) */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,11 @@ import { type Lsn, type Position, formatPosition, parsePosition } from '../../co
 import { lsnAt } from '../../log/codec/frame.js'
 import { startOf } from '../../log/log-floor.js'
 import { positionAt } from '../../log/position-at.js'
+import { archivePath } from '../../tools/archive/archive-files.js'
+import { ArchiveWriter } from '../../tools/archive/archive-writer.js'
+import { followLog } from '../../tools/archive/follow-log.js'
 import { archivedFrames } from '../../tools/archive/read-archive.js'
+import { HttpClient } from '../../tools/http-client.js'
 import { raiseFloor } from '../log/raise-floor.js'
 import { Random, TEST_SEED } from '../isolation/random.js'
 import { type Serving, TABLE_T, serve } from '../http/serving.js'
@@ -179,6 +183,62 @@ void t.test('G8: a flipped byte of a complete file is CORRUPT and names the file
     t.match(stderr, /CORRUPT/)
     writeFileSync(path, bytes)
   })
+})
+
+/** Compresses complete files. */
+async function openWriter(server: Serving, dir: string, fileBytes = Number(FILE_BYTES)): Promise<ArchiveWriter> {
+  return ArchiveWriter.open(dir, () => Promise.resolve(beginning(server)), { fileBytes, compress: true })
+}
+
+void t.test('G3: a log that trickles is synced meanwhile', async (t) => {
+  const server = await serving(t)
+  const writer = await openWriter(server, t.testdir(), 2 ** 30)
+  const synced = new AbortController()
+  const sync = writer.sync.bind(writer)
+  writer.sync = async () => {
+    if (writer.needsSync) synced.abort()
+    await sync()
+  }
+  const stop = new AbortController()
+  const options = { once: false, signal: stop.signal, onInterrupted: () => undefined }
+  const following = followLog(new HttpClient(server.url), writer, options)
+  for (let n = 0; n < 100 && !synced.signal.aborted; n++) {
+    await insert(server, 1)
+    await delay(40)
+  }
+  t.ok(synced.signal.aborted, 'though there was never a pause')
+  stop.abort()
+  await following
+  await writer.close()
+})
+
+void t.test('a fault of the disk ends the archiver on a log that is idle', { timeout: 30_000 }, async (t) => {
+  const server = await serving(t)
+  const writer = await openWriter(server, t.testdir())
+  const fault = new Error('the disk is gone')
+  const sync = writer.sync.bind(writer)
+  writer.sync = () => Promise.reject(fault)
+  const options = { once: false, signal: new AbortController().signal, onInterrupted: () => undefined }
+  await t.rejects(followLog(new HttpClient(server.url), writer, options), fault)
+  writer.sync = sync
+  await writer.close()
+})
+
+void t.test('G8: a file that cannot be completed holds each transaction once', async (t) => {
+  const server = await serving(t)
+  await insert(server, 20)
+  const dir = t.testdir()
+  const writer = await openWriter(server, dir)
+  const blocked = archivePath(dir, beginning(server), 'making')
+  mkdirSync(blocked)
+  const whole = await wholeLog(server)
+  await t.rejects(writer.push(whole), { code: 'EISDIR' })
+  await writer.close()
+  rmSync(blocked, { recursive: true })
+  const left = await archived(dir, beginning(server))
+  t.ok(left.length >= Number(FILE_BYTES) && left.equals(whole.subarray(0, left.length)))
+  t.equal((await archive(server, dir)).code, 0)
+  t.ok((await archived(dir, beginning(server))).equals(whole))
 })
 
 void t.test('what a crash leaves of the growing file is cut off, or kept until it can be replaced', async (t) => {

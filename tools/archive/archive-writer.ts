@@ -113,9 +113,10 @@ export class ArchiveWriter {
         }
         if (this.#growing.bytes + bytes < this.#options.fileBytes) continue
         await this.#write(whole, bytes)
-        await this.#complete()
+        // Before the file is completed: what is written is not written again when that fails.
         whole = []
         bytes = 0
+        await this.#complete()
       }
     } finally {
       if (bytes > 0) await this.#write(whole, bytes)

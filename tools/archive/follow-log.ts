@@ -68,18 +68,28 @@ async function readStream(
   writer.restart()
   await requireReached(client, writer.position)
   const path = `/v1/log?after=${formatPosition(writer.position)}&follow=${String(!once)}`
-  const chunks = client.stream(path, { signal })
+  const ended = new AbortController()
+  const chunks = client.stream(path, { signal: AbortSignal.any([signal, ended.signal]) })
+  let unsyncedSinceMs: number | undefined
   try {
     for (;;) {
       const next = chunks.next()
-      // Its error is met below; here only the time counts.
-      if (writer.needsSync && !(await isIn(ARCHIVE_SYNC_MS, next))) await writer.sync()
+      if (writer.needsSync) {
+        // Counted from the first byte that is not synced: chunks that trickle in do not put it off.
+        unsyncedSinceMs ??= performance.now()
+        const leftMs = ARCHIVE_SYNC_MS - (performance.now() - unsyncedSinceMs)
+        // Its error is met below; here only the time counts.
+        if (!(await isIn(leftMs, next))) await writer.sync()
+      }
+      if (!writer.needsSync) unsyncedSinceMs = undefined
       const result: IteratorResult<Buffer, unknown> = await next
       if (result.done === true) return
       onReceived()
       await writer.push(result.value)
     }
   } finally {
+    // `return` waits for the chunk that is asked for, which on an idle log does not come.
+    ended.abort()
     await chunks.return(undefined)
   }
 }
@@ -122,13 +132,14 @@ function explained(error: ReplogError, client: HttpClient, end: Position): Replo
   return error
 }
 
-/** Whether a promise is settled in time. */
+/** Whether a promise is settled in time; false without a look at it when no time is left. */
 async function isIn(ms: number, promise: Promise<unknown>): Promise<boolean> {
   const late = new AbortController()
   const settled = promise.then(
     () => true,
     () => true,
   )
+  if (ms <= 0) return false
   const isInTime = await Promise.race([settled, delay(ms, false, { signal: late.signal }).catch(() => false)])
   late.abort()
   return isInTime
