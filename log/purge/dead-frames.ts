@@ -110,13 +110,15 @@ export class DeadFrames {
   }
 
   async #deletePage(entries: readonly Entry[]): Promise<void> {
+    const outcomes = entries.map(({ value }) => outcomeKeyOf(value)).filter((key) => key !== undefined)
+    // Off the main thread, where commits go on meanwhile: the reads that judge them then find them in the cache.
+    await this.#state.store.getMany(outcomes)
     const writes = new WriteSet()
     for (const { key, value } of entries) {
       writes.delete(key)
       this.#uncompactedBytes += value.length
-      const outcome = outcomeKeyOf(value)
-      if (outcome !== undefined) this.#deleteOutcome(outcome, writes)
     }
+    for (const key of outcomes) this.#deleteOutcome(key, writes)
     await this.#state.appendLocal(writes)
   }
 

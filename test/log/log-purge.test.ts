@@ -11,7 +11,7 @@ import { COPIED_OUTCOMES_META, encodeCopiedOutcomes } from '../../log/stored-out
 import { positionAt } from '../../log/position-at.js'
 import type { RetentionHolder } from '../../log/purge/retention.js'
 import type { Primary, PrimaryOptions } from '../../primary/primary.js'
-import { logKey } from '../../store/keys.js'
+import { IDEMPOTENCY_PREFIX, keyText, logKey } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { seal } from '../../store/seal.js'
 import { imageDifferences } from '../crash/store-image.js'
@@ -82,6 +82,34 @@ void t.test('by LSN: frames and outcomes below it are gone, the rest is as it wa
   t.throws(() => new LogCursor(reopened.state, 10n as Lsn), { ...error, message: /because it was purged by hand/ })
   t.same(await read(reopened, 11n), range(12n, 20n))
   t.equal(await commit(reopened), 21n)
+})
+
+void t.test('a purge does not wait on the main thread for outcomes from the disk', async (t) => {
+  const { engine: old, primary: writer } = await opened(t, 20n)
+  const engine = old.crash()
+  await writer.close()
+  const warm = new Set<string>()
+  const cold: string[] = []
+  let judged = 0
+  const get = engine.get.bind(engine)
+  engine.get = (key) => {
+    if (key[0] === IDEMPOTENCY_PREFIX) {
+      judged++
+      if (!warm.has(keyText(Buffer.from(key)))) cold.push(keyText(Buffer.from(key)))
+    }
+    return get(key)
+  }
+  const getMany = engine.getMany.bind(engine)
+  engine.getMany = (keys) => {
+    for (const key of keys) warm.add(keyText(Buffer.from(key)))
+    return getMany(keys)
+  }
+  const primary = await openPrimary(engine)
+  t.teardown(() => primary.close())
+  await primary.purgeLog({ beforeLsn: 12n })
+  t.ok(judged > 0)
+  t.same(cold, [])
+  t.equal((await storedOutcomes(engine)).length, 9)
 })
 
 void t.test('by age, by size, and all of it; what is durable is the most', async (t) => {
