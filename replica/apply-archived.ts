@@ -16,8 +16,11 @@ import { ApplyGate } from './apply-gate.js'
 import { Applier } from './applier.js'
 import { ReplicationControl } from './replication-control.js'
 
-/** Up to which transaction: this one, or the last one that was committed at this time or before. */
-export type ArchivedUntil = { readonly lsn: Lsn } | { readonly commitUs: bigint }
+/**
+ * Up to which transaction: this one, or the last one that was committed at this time or before. Only a later transaction
+ * shows that the archive has all of that time; with `orEnd` its end is taken where none does.
+ */
+export type ArchivedUntil = { readonly lsn: Lsn } | { readonly commitUs: bigint; readonly orEnd: boolean }
 
 export interface ApplyArchivedOptions {
   readonly path: string
@@ -29,8 +32,8 @@ export interface ApplyArchivedOptions {
 
 /**
  * @returns the position of the directory then
- * @throws ReplogError INVALID_ARGUMENT when the directory is behind that point already; NOT_FOUND when the archive ends
- *   before it; what reading the archive throws
+ * @throws ReplogError INVALID_ARGUMENT when the directory is behind that point already; NOT_FOUND when the archive does not
+ *   show that it reaches it; what reading the archive throws
  */
 export async function applyArchived(options: ApplyArchivedOptions): Promise<Position> {
   const { path, until, frames, clock = systemClock } = options
@@ -81,12 +84,7 @@ export async function applyArchived(options: ApplyArchivedOptions): Promise<Posi
     await take()
     await Promise.race([state.whenDurable(last), failure])
     if (fault !== undefined) throw fault
-    if ('lsn' in until && state.durable.lsn < until.lsn) {
-      throw new ReplogError(
-        'NOT_FOUND',
-        `the archive ends at ${formatPosition(state.durable)}, before LSN ${until.lsn}`,
-      )
-    }
+    if (!isReached) requireEnoughArchived(state.durable, state.lastCommitUs, until)
     return state.durable
   } finally {
     applier.stop()
@@ -99,9 +97,29 @@ function requireBefore({ lsn }: Position, commitUs: bigint, until: ArchivedUntil
   if ('lsn' in until ? lsn <= until.lsn : commitUs <= until.commitUs) return
   throw new ReplogError(
     'INVALID_ARGUMENT',
-    `the backup is of LSN ${lsn}, committed ${new Date(Number(commitUs / 1000n)).toISOString()}, which is later; take an ` +
+    `the backup is of LSN ${lsn}, committed ${timeText(commitUs)}, which is later; take an ` +
       'older backup, and the archived log behind it',
   )
+}
+
+/** @param position the end of the archive */
+function requireEnoughArchived(position: Position, commitUs: bigint, until: ArchivedUntil): void {
+  const end = `the archive ends at ${formatPosition(position)}`
+  if ('lsn' in until) {
+    if (position.lsn < until.lsn) throw new ReplogError('NOT_FOUND', `${end}, before LSN ${until.lsn}`)
+  } else if (!until.orEnd) {
+    throw new ReplogError(
+      'NOT_FOUND',
+      `${end}, committed ${timeText(commitUs)}, and has nothing later than ${timeText(until.commitUs)}: what was committed ` +
+        'in between may be missing. Let `replog log archive` follow the server beyond that time, or take the end of the ' +
+        'archive with --or-end',
+      { details: { position: formatPosition(position), lastCommitAt: timeText(commitUs) } },
+    )
+  }
+}
+
+function timeText(us: bigint): string {
+  return new Date(Number(us / 1000n)).toISOString()
 }
 
 function isBeyond(lsn: Lsn, payload: Uint8Array, until: ArchivedUntil): boolean {

@@ -16,6 +16,7 @@ interface Options {
   readonly as: 'primary' | 'replica'
   readonly toLsn?: Lsn
   readonly toTime?: bigint
+  readonly orEnd?: true
   readonly archive?: string
   readonly json?: boolean
 }
@@ -35,13 +36,18 @@ export const verb: Verb<Options> = {
       .option('--archive <dir>', 'what `replog log archive` keeps; all of it when no point is named', undefined)
       .option('--to-lsn <lsn>', 'with --archive: up to this transaction', lsnFlag)
       .option('--to-time <time>', 'with --archive: up to what was committed then, ISO 8601', timeFlag)
+      .option(
+        '--or-end',
+        'with --to-time: take the end of the archive where nothing later shows that it reaches that far',
+      )
   },
   async run({ options, terminal, untilStopped }) {
-    const { file, data, as, archive, toLsn, toTime } = options
+    const { file, data, as, archive, toLsn, toTime, orEnd = false } = options
     if (toLsn !== undefined && toTime !== undefined) throw new UsageError('give --to-lsn or --to-time, not both')
     if (archive === undefined && (toLsn ?? toTime) !== undefined)
       throw new UsageError('--to-lsn and --to-time need --archive')
-    const until: ArchivedUntil = toLsn !== undefined ? { lsn: toLsn } : { commitUs: toTime ?? END_OF_TIME_US }
+    if (orEnd && toTime === undefined) throw new UsageError('--or-end needs --to-time')
+    const until = untilOf(toLsn, toTime, orEnd)
     const json = options.json === true
     const bar = new CloneProgressBar(terminal, json)
     const { onProgress, onInterrupted } = bar
@@ -74,6 +80,11 @@ export const verb: Verb<Options> = {
 
 /** The last microsecond that a date can have. */
 const END_OF_TIME_US = 8_640_000_000_000_000_000n
+
+function untilOf(toLsn: Lsn | undefined, toTime: bigint | undefined, orEnd: boolean): ArchivedUntil {
+  if (toLsn !== undefined) return { lsn: toLsn }
+  return toTime === undefined ? { commitUs: END_OF_TIME_US, orEnd: true } : { commitUs: toTime, orEnd }
+}
 
 function nextStep(as: Options['as'], data: string): string {
   if (as === 'primary') return `start it with \`replog primary --data ${data}\`: it founds a new cluster`

@@ -85,7 +85,17 @@ t.test(
       t.match(before.errors, /INVALID_ARGUMENT.*later; take an older backup/s)
       const behind = await run([...base, '--to-lsn', '99999']).ended
       t.match(behind.errors, /NOT_FOUND.*the archive ends at/s)
+      const { lastCommitAt, position } = await primary.client.status()
+      const later = [...base, '--to-time', new Date(Date.parse(lastCommitAt!) + 3_600_000).toISOString()]
+      const silent = await run(later).ended
+      t.equal(silent.code, 1)
+      t.match(silent.errors, /NOT_FOUND.*nothing later than .* --or-end/s)
+      t.ok(silent.errors.includes(lastCommitAt!), 'it names the time of the last archived commit')
       t.notOk(existsSync(join(directory, 'none')))
+      const taken = await run([...later, '--or-end']).ended
+      t.equal(taken.code, 0, taken.errors)
+      t.ok(taken.output.includes(position), 'it is at the end of the archive, where that is what is wanted')
+      t.equal((await run([...base, '--or-end']).ended).code, 2, 'which needs a time')
     })
 
     await t.test('as a replica it follows its cluster', async () => {
