@@ -193,6 +193,8 @@ export const SNAPSHOT_PAGES_PER_WAIT = 16
 export const SNAPSHOT_CHUNK_BYTES_MAX = FRAME_PAYLOAD_BYTES_MAX + 1 * MIB
 /** Most snapshots that one server sends at a time. */
 export const SNAPSHOTS_RUNNING_MAX = 4
+/** A receiver that takes nothing of a snapshot for so long, in milliseconds, is cut off, at the latest after twice that. */
+export const SNAPSHOT_STALL_MS = 600_000
 /** A copy that is being made is synced about every so many bytes. */
 export const CLONE_BATCH_BYTES_TARGET = 4 * MIB
 /** And at least so often while something arrives, in milliseconds: so much is lost when it is killed. */
@@ -302,7 +304,7 @@ export const FOLLOWER_HOLD_MS_DEFAULT = 24 * 3_600_000
 export const COPY_HOLD_MS = 3_600_000
 /** Longest age of transactions, and longest time of a hold, that can be asked for, in milliseconds: a hundred years. */
 export const RETENTION_MS_MAX = 36_525 * 24 * 3_600_000
-/** Most holders of the log that are known at a time; those farthest back are forgotten first. */
+/** Most holders of the log that are known at a time; those that are gone and count the shortest are forgotten first. */
 export const LOG_HOLDERS_MAX = 1000
 /** How far holders are is written at most this often, in milliseconds, when no others come or go. */
 export const HOLDERS_WRITE_MS_MIN = 60_000

@@ -162,13 +162,18 @@ class Pages {
     try {
       group.addSealed(key, value)
     } catch (cause) {
-      if (!isReplogError(cause, 'CORRUPT')) throw cause
-      throw new ReplogError(
-        'CORRUPT',
-        `${describeKey(key)} is damaged on ${this.#source.name}: the chunk is sound and the value in it is not. Mend ` +
-          'that server (`replog verify`, `replog repair`), or copy another one',
-        { cause, details: { damagedAtSource: true, key: key.toString('hex') } },
-      )
+      throw damagedAtSource(cause, key, this.#source)
     }
   }
+}
+
+/** What to throw for a value of a sound chunk that fails its seal; other faults are returned as they are. */
+export function damagedAtSource(cause: unknown, key: Buffer, source: CloneSource): unknown {
+  if (!isReplogError(cause, 'CORRUPT')) return cause
+  return new ReplogError(
+    'CORRUPT',
+    `${describeKey(key)} is damaged on ${source.name}: the chunk is sound and the value in it is not. Mend ` +
+      'that server (`replog verify`, `replog repair`), or copy another one',
+    { cause, details: { damagedAtSource: true, key: key.toString('hex') } },
+  )
 }

@@ -197,9 +197,12 @@ class Copying {
     }
   }
 
-  /** Differs when something arrived. */
+  /** Differs when something arrived. A header is nothing: the next attempt gets another. */
   #place(): string {
-    return this.#store.get(CLONE_META)?.toString('utf8') ?? ''
+    const record = readCloneRecord(this.#store)
+    if (record === undefined) return ''
+    const { after, end, reached, header } = record
+    return `${after?.toString('hex') ?? ''} ${end !== undefined} ${reached.lsn - header.start.lsn}`
   }
 
   readonly #noteProgress = (progress: CloneProgress): void => {

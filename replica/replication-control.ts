@@ -15,12 +15,13 @@ import { ReplogError } from '../core/errors.js'
 import { CONTROL_TEXT_LENGTH_MAX, REPLICATION_SKIPS_MAX } from '../core/limits.js'
 import { type Position, formatPosition } from '../core/position.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
+import { SKIPS_META } from '../log/skips.js'
 import type { ReplicationPause, SkippedTransaction } from '../log/status.js'
 import { metaKey } from '../store/keys.js'
 import { WriteSet } from '../store/write-set.js'
 
 export const PAUSE_META = metaKey('replication-pause')
-export const SKIPS_META = metaKey('replication-skips')
+export { SKIPS_META }
 
 /** Who says so, and why. */
 export interface ControlNote {

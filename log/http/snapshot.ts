@@ -1,7 +1,9 @@
 /**
  * The server as a snapshot: what `replog clone`, `backup` and `popup` read; see `log/snapshot/donor.ts`.
  *
- * Invariant: no more is read from the store than the client takes.
+ * Invariants:
+ * - no more is read from the store than the client takes;
+ * - a client that goes, or takes nothing any more, gives its place back, whenever that is.
  */
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
@@ -60,6 +62,7 @@ export function registerSnapshotRoutes(app: FastifyInstance, context: HttpContex
         name,
         resume,
         rate: rate === undefined ? undefined : Number(rate),
+        onStalled: () => reply.raw.destroy(),
       })
       const stream = Readable.from(chunks, { highWaterMark: 1 })
       const forget = context.longRequests.add(() => {
@@ -68,11 +71,17 @@ export function registerSnapshotRoutes(app: FastifyInstance, context: HttpContex
       })
       stream.on('error', context.onError)
       // However it ends: that of the stream may have to wait for a pause of its own.
-      reply.raw.once('close', () => {
+      const gone = (): void => {
         forget()
         end()
         stream.destroy()
-      })
+      }
+      if (reply.raw.destroyed) {
+        // The client went while the header was made: nothing tells of that again.
+        gone()
+        return reply.hijack()
+      }
+      reply.raw.once('close', gone)
       void reply.header('content-type', CONTENT_TYPE).header(POSITION_HEADER, formatPosition(state.durable))
       void reply.send(stream)
       return reply

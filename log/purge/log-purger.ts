@@ -68,6 +68,8 @@ export class LogPurger {
         })),
       COPY_HOLD_MS,
     )
+    // One that lasts no longer than it takes from check to check is known, too.
+    state.snapshots.onChange = () => void this.retention.holders()
     this.#steps = new PurgeSteps(state, clock, this.retention, this.#isStopped)
     this.#cancels = [
       every(clock, LOG_PURGE_CHECK_MS, () => {

@@ -78,9 +78,20 @@ export class Retention {
     for (const { name, seenUs, lingerMs } of this.#known.values()) {
       if (nowUs - seenUs > BigInt(lingerMs) * 1000n) this.#known.delete(name)
     }
-    const sorted = [...this.#known.values()].sort((left, right) => Number(left.lsn - right.lsn))
-    while (sorted.length > LOG_HOLDERS_MAX) this.#known.delete(sorted.shift()!.name)
-    return sorted
+    this.#forgetAboveMax(nowUs)
+    return [...this.#known.values()].sort((left, right) => Number(left.lsn - right.lsn))
+  }
+
+  /** Who is there stays longest: a thousand short copies are not to push out a replica that lags. */
+  #forgetAboveMax(nowUs: bigint): void {
+    const excess = this.#known.size - LOG_HOLDERS_MAX
+    if (excess <= 0) return
+    const rank = ({ seenUs }: KnownHolder): number => (seenUs >= nowUs ? 1 : 0)
+    const untilUs = ({ seenUs, lingerMs }: KnownHolder): bigint => seenUs + BigInt(lingerMs) * 1000n
+    const sorted = [...this.#known.values()].sort(
+      (left, right) => rank(left) - rank(right) || Number(untilUs(left) - untilUs(right)),
+    )
+    for (const { name } of sorted.slice(0, excess)) this.#known.delete(name)
   }
 
   /** The LSN up to which nobody needs the log; undefined when nobody needs any of it. */

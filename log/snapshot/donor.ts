@@ -15,6 +15,7 @@
  * - a snapshot that is running is known, with the position from which it needs the log.
  */
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
+import { systemClock } from '../../core/clock.js'
 import { ReplogError } from '../../core/errors.js'
 import { SNAPSHOT_PAGES_PER_WAIT, SNAPSHOT_PAGE_BYTES_TARGET, SNAPSHOT_PAGE_ENTRIES_MAX } from '../../core/limits.js'
 import { LSN_ZERO } from '../../core/position.js'
@@ -23,13 +24,16 @@ import { DICTIONARY_PREFIX, IDEMPOTENCY_PREFIX, ROW_PREFIX, catalogStatsKey, pre
 import { CatalogStats } from '../catalog-stats.js'
 import { requireSameHistory } from '../http/position.js'
 import { IDS_META } from '../id-counters.js'
+import { ROLE_META } from '../identity.js'
 import { assertReachable } from '../log-cursor.js'
 import { positionAt } from '../position-at.js'
 import type { ReplicatedState } from '../replicated-state.js'
+import { SKIPS_META } from '../skips.js'
 import { countersAtEnd } from './counters-at-end.js'
 import type { RunningSnapshot } from './running-snapshots.js'
 import { type SnapshotHeader, type SnapshotResume, endFields, headerFields } from './snapshot-records.js'
 import { ChunkWriter } from './snapshot-stream.js'
+import { watched } from './watched.js'
 
 export interface SnapshotRequest {
   /** How the receiver calls itself, for people. */
@@ -37,6 +41,8 @@ export interface SnapshotRequest {
   readonly resume?: SnapshotResume | undefined
   /** Bytes a second; as fast as the receiver takes them when left out. */
   readonly rate?: number | undefined
+  /** Called when the receiver takes nothing any more; whoever asks ends the stream then. */
+  readonly onStalled?: (() => void) | undefined
   /** Fewer entries than usual in a page, for tests and simulations. */
   readonly pageEntriesMax?: number | undefined
 }
@@ -60,11 +66,12 @@ export interface SnapshotStream {
 }
 
 /**
- * @throws ReplogError LIMIT, NOT_FOUND (there is nothing to copy yet); of one that goes on HISTORY_LOST, DIVERGED
+ * @throws ReplogError LIMIT, NOT_FOUND (there is nothing to copy yet), FILTERED, DIVERGED (it was told to skip
+ *   transactions); of one that goes on HISTORY_LOST, DIVERGED
  */
 export async function openSnapshotStream(
   state: ReplicatedState,
-  { name, resume, rate, pageEntriesMax = SNAPSHOT_PAGE_ENTRIES_MAX }: SnapshotRequest,
+  { name, resume, rate, onStalled, pageEntriesMax = SNAPSHOT_PAGE_ENTRIES_MAX }: SnapshotRequest,
 ): Promise<SnapshotStream> {
   if (state.filter !== undefined) {
     throw new ReplogError(
@@ -73,6 +80,7 @@ export async function openSnapshotStream(
       { details: { only: state.filter.only } },
     )
   }
+  requireNothingSkipped(state)
   if (resume !== undefined) await requireResumable(state, resume)
   const start = resume?.start ?? state.durable
   const running = state.snapshots.begin(name, start.lsn)
@@ -80,8 +88,9 @@ export async function openSnapshotStream(
     const header = await headerOf(state, start)
     running.bytesEstimate = header.bytesEstimate
     const ended = new AbortController()
+    const pieces = paced(chunks(state, running, header, resume, pageEntriesMax), rate, ended.signal)
     return {
-      chunks: paced(chunks(state, running, header, resume, pageEntriesMax), rate, ended.signal),
+      chunks: onStalled === undefined ? pieces : watched(pieces, systemClock, onStalled),
       end: () => {
         ended.abort()
         state.snapshots.end(running, false)
@@ -169,6 +178,8 @@ async function* chunks(
         yield noted(writer.page(state.durable, entries), entries.length)
     }
     const { position, logBytes, entries } = await countersAtEnd(state)
+    // What was skipped since the start was noted before it was skipped.
+    requireNothingSkipped(state)
     for (let at = 0; at < entries.length; at += SNAPSHOT_PAGE_ENTRIES_MAX) {
       const part = entries.slice(at, at + SNAPSHOT_PAGE_ENTRIES_MAX)
       yield noted(writer.counters(part), part.length)
@@ -208,6 +219,19 @@ function rangesBehind(after: Buffer | undefined): readonly KeyRange[] {
   return ranges
     .slice(at)
     .map((range, place) => (place === 0 ? { from: Buffer.concat([after, Buffer.of(0)]), to: range.to } : range))
+}
+
+/**
+ * A replica that skipped transactions says so for good, and a copy of it would not. What a primary skipped when it was a
+ * replica is the truth by now. @throws ReplogError DIVERGED
+ */
+function requireNothingSkipped({ store }: ReplicatedState): void {
+  if (store.get(SKIPS_META) === undefined || store.get(ROLE_META)?.toString() !== 'replica') return
+  throw new ReplogError(
+    'DIVERGED',
+    'this replica was told to skip transactions, so its rows are not those of the primary and a copy would not say so; ' +
+      'copy the primary, or a replica that skipped nothing',
+  )
 }
 
 /** @throws ReplogError DIVERGED when pages that were sent are of another history, LIMIT when this server is behind them */

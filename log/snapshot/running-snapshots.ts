@@ -22,6 +22,8 @@ export interface RunningSnapshot {
 export class RunningSnapshots {
   readonly #running = new Set<RunningSnapshot>()
   #completed = 0
+  /** Called when one has begun, and when one is about to end: what it needs of the log is still in `list`. */
+  onChange: () => void = () => undefined
   #bytesSent = 0
 
   /** Sent to the end since the start of the server. */
@@ -59,6 +61,7 @@ export class RunningSnapshots {
     }
     const snapshot = { name, startedAt: new Date(), startLsn, bytesEstimate: 0, bytesSent: 0, entriesSent: 0 }
     this.#running.add(snapshot)
+    this.onChange()
     return snapshot
   }
 
@@ -69,7 +72,9 @@ export class RunningSnapshots {
   }
 
   end(snapshot: RunningSnapshot, isComplete: boolean): void {
-    if (!this.#running.delete(snapshot)) return
+    if (!this.#running.has(snapshot)) return
+    this.onChange()
+    this.#running.delete(snapshot)
     if (isComplete) this.#completed++
   }
 }

@@ -2,15 +2,17 @@
  * G8, G9: whatever goes wrong while a server is copied, the copy is exact or it is not there, and what was damaged is named.
  */
 import { randomBytes } from 'node:crypto'
+import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { type Clock, systemClock } from '../../core/clock.js'
 import { type ErrorCode, ReplogError, isReplogError } from '../../core/errors.js'
-import { DISK_CHECK_MS, SNAPSHOTS_RUNNING_MAX } from '../../core/limits.js'
+import { CLONE_DAMAGED_ATTEMPTS_MAX, DISK_CHECK_MS, SNAPSHOTS_RUNNING_MAX } from '../../core/limits.js'
 import { positionAt } from '../../log/position-at.js'
 import type { ReplicatedState } from '../../log/replicated-state.js'
 import { openSnapshotStream } from '../../log/snapshot/donor.js'
 import { Primary } from '../../primary/primary.js'
 import { cloneInto } from '../../replica/clone.js'
+import { writeBackup } from '../../tools/backup/write-backup.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { Problems, sweep } from '../crash/store-contents.js'
 import { Random, TEST_SEED } from '../isolation/random.js'
@@ -90,6 +92,22 @@ async function copyOf(
     onInterrupted: ({ code }) => codes.push(code),
   })
   return { engine, codes }
+}
+
+/** Flips a bit in an entry of each page, or of each with keys of a prefix, on the disk of the server. */
+function damageEntry({ primary }: Tested, damagedAt: number, prefix?: number): void {
+  const { store } = primary.state
+  const page = store.sealedPage.bind(store)
+  store.sealedPage = async (range, options) => {
+    const { entries, exhausted } = await page(range, options)
+    const damaged = entries.map((entry, at) => {
+      if (at !== damagedAt || (prefix !== undefined && entry.key[0] !== prefix)) return entry
+      const value = Buffer.from(entry.value)
+      value[value.length - 1]! ^= 4
+      return { key: entry.key, value }
+    })
+    return { entries: damaged, exhausted }
+  }
 }
 
 void t.test(`a byte that flips on its way is found in each of ${FLIPS} trials, seed ${TEST_SEED}`, async (t) => {
@@ -194,18 +212,7 @@ void t.test('a lost, a repeated and a displaced chunk are found', async (t) => {
 
 void t.test('a value that is damaged on the disk of the server is named, and nothing is made of it', async (t) => {
   const server = await tested(t, 20)
-  const { store } = server.primary.state
-  const page = store.sealedPage.bind(store)
-  store.sealedPage = async (range, options) => {
-    const { entries, exhausted } = await page(range, options)
-    const damaged = entries.map((entry, at) => {
-      if (at !== 3 || entry.key[0] !== 0x52) return entry
-      const value = Buffer.from(entry.value)
-      value[value.length - 1]! ^= 4
-      return { key: entry.key, value }
-    })
-    return { entries: damaged, exhausted }
-  }
+  damageEntry(server, 3, 0x52)
   const engine = new MemoryEngine()
   const source = sourceOf(server.state)
   await t.rejects(cloneInto(engine, { source, clock: hurried }), {
@@ -217,6 +224,51 @@ void t.test('a value that is damaged on the disk of the server is named, and not
     [...meta.keys()].some((text) => text.endsWith('role')),
     'it is no server',
   )
+})
+
+void t.test(
+  'a first page that is damaged ends a copy, also where the server gets on from attempt to attempt',
+  async (t) => {
+    const server = await tested(t, 3)
+    damageEntry(server, 0)
+    const db = server.primary.catalog()
+    const stop = new AbortController()
+    let attempts = 0
+    const source = sourceOf(server.state)
+    const copying = cloneInto(new MemoryEngine(), {
+      clock: hurried,
+      signal: stop.signal,
+      source: {
+        ...source,
+        async *snapshot(resume, signal) {
+          await db.execute([{ insert: { table: 'test.t', rows: [{ id: BigInt(1000 + attempts), word: 'later' }] } }])
+          if (++attempts > 2 * CLONE_DAMAGED_ATTEMPTS_MAX) stop.abort()
+          yield* source.snapshot(resume, signal)
+        },
+      },
+    })
+    await t.rejects(copying, { code: 'CORRUPT' })
+    t.equal(attempts, CLONE_DAMAGED_ATTEMPTS_MAX)
+  },
+)
+
+void t.test('a backup with a value that is damaged on the disk of the server fails, and names it', async (t) => {
+  const server = await tested(t, 20)
+  const take = (): Promise<unknown> =>
+    writeBackup({
+      source: sourceOf(server.state),
+      sink: new PassThrough().resume(),
+      signal: new AbortController().signal,
+      onProgress: () => undefined,
+      onInterrupted: () => undefined,
+    })
+  await take()
+  damageEntry(server, 3, 0x52)
+  await t.rejects(take(), {
+    code: 'CORRUPT',
+    message: /row of storage \d+, key tuple 0x[0-9a-f]+ is damaged on the tested server/,
+    details: { damagedAtSource: true },
+  })
 })
 
 void t.test('a copy whose rows are not what the server counted does not become a server', async (t) => {

@@ -1,11 +1,15 @@
 /** `GET /v1/snapshot`: a stream of verified chunks, what it refuses, and that it ends with its client and its server. (G8, G9) */
+import { type AddressInfo, type Socket, connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { SNAPSHOTS_RUNNING_MAX } from '../../core/limits.js'
+import { systemClock } from '../../core/clock.js'
+import { SNAPSHOTS_RUNNING_MAX, SNAPSHOT_STALL_MS } from '../../core/limits.js'
 import { formatPosition } from '../../core/position.js'
 import { readEnd, readHeader } from '../../log/snapshot/snapshot-records.js'
 import { ChunkReader, chunkEntries } from '../../log/snapshot/snapshot-stream.js'
 import { TABLE_T, type Serving, serve } from './serving.js'
+
+const PAGE = { entriesMax: 500, bytesMax: 65_536, reverse: false }
 
 async function served(t: Test): Promise<Serving> {
   const serving = await serve()
@@ -86,6 +90,75 @@ t.test('a client that goes, or does not read, holds no more than its place; ther
   for (const controller of gone) controller.abort()
   await until('their places are free', () => snapshots.list().length === 0)
   t.equal(snapshots.completed, 0)
+})
+
+t.test('a client that goes before the answer begins leaves nothing behind', async (t) => {
+  const { app, url, primary } = await served(t)
+  const { snapshots, store } = primary.state
+  const page = store.page.bind(store)
+  for (let trial = 0; trial <= SNAPSHOTS_RUNNING_MAX; trial++) {
+    const closed = new Promise<void>((resolve) => {
+      app.server.once('connection', (socket: Socket) => {
+        socket.once('close', () => {
+          resolve()
+        })
+      })
+    })
+    const client = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+    client.write('GET /v1/snapshot HTTP/1.1\r\nhost: tested\r\n\r\n')
+    let isAsked = false
+    // The header needs the statistics of the catalogs, and they come when the client is gone.
+    store.page = async (...options) => {
+      isAsked = true
+      await closed
+      return page(...options)
+    }
+    await until('the header is being made', () => isAsked)
+    client.resetAndDestroy()
+    await closed
+    store.page = page
+    await until('its place is free', () => snapshots.list().length === 0)
+  }
+  const response = await fetch(`${url}/v1/snapshot`)
+  t.equal(response.status, 200)
+  t.ok((await response.arrayBuffer()).byteLength > 1_000_000)
+  t.equal(snapshots.completed, 1)
+})
+
+t.test('a client that stands still is cut off; one that waits for its own pace is not', async (t) => {
+  const after = systemClock.after.bind(systemClock)
+  t.teardown(() => {
+    systemClock.after = after
+  })
+  let looks = 0
+  systemClock.after = (delayMs, callback) => {
+    if (delayMs !== SNAPSHOT_STALL_MS) return after(delayMs, callback)
+    return after(50, () => {
+      looks++
+      callback()
+    })
+  }
+  const { app, url, primary } = await served(t)
+  const { snapshots, store } = primary.state
+  const slow = new AbortController()
+  t.teardown(() => {
+    slow.abort()
+  })
+  await fetch(`${url}/v1/snapshot?name=slow&rate=1`, { signal: slow.signal })
+  // More than the kernels of both sides take.
+  const page = await store.sealedPage({ from: Buffer.of(0x52), to: Buffer.of(0x53) }, PAGE)
+  store.sealedPage = () => Promise.resolve({ entries: page.entries, exhausted: false })
+  const still = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  still.on('error', () => undefined)
+  t.teardown(() => still.destroy())
+  still.pause()
+  still.write('GET /v1/snapshot?name=still HTTP/1.1\r\nhost: tested\r\n\r\n')
+  const names = (): string[] => snapshots.list().map(({ name }) => name)
+  await until('it has begun', () => names().includes('still'))
+  await until('it is cut off', () => !names().includes('still'))
+  const before = looks
+  await until('there were more looks', () => looks > before + 5)
+  t.same(names(), ['slow'])
 })
 
 t.test('a server that closes does not wait for a copy', async () => {
