@@ -21,7 +21,10 @@ export interface Cluster {
   readonly confirmations: number
 }
 
-/** Where a replica stands that follows nobody any more, until it is told who the primary is. */
+/**
+ * Where a replica stands that follows nobody any more, until it is told who the primary is. With `NO_ROUND` it stands for
+ * nothing: a replica that is no member shows that it takes part in elections.
+ */
 export interface Ballot {
   readonly serverId: string
   /** `epoch.lsn.digest` of its last durable transaction. */
@@ -30,7 +33,12 @@ export interface Ballot {
   readonly round: number
   /** Another one for each writing. */
   readonly beat: number
+  /** False of a replica that votes and may not become the primary; left out by older versions. */
+  readonly fit?: boolean
 }
+
+/** Of no revision of the lease; where that has none, 0 is seen. */
+export const NO_ROUND = -1
 
 export interface Revised<Value> {
   readonly value: Value
@@ -130,11 +138,12 @@ function isCluster(value: unknown): value is Cluster {
 
 function isBallot(value: unknown): value is Ballot {
   if (typeof value !== 'object' || value === null) return false
-  const { serverId, position, round, beat } = value as Partial<Record<keyof Ballot, unknown>>
+  const { serverId, position, round, beat, fit } = value as Partial<Record<keyof Ballot, unknown>>
   return (
     typeof serverId === 'string' &&
     typeof position === 'string' &&
     Number.isSafeInteger(round) &&
-    Number.isSafeInteger(beat)
+    Number.isSafeInteger(beat) &&
+    (fit === undefined || typeof fit === 'boolean')
   )
 }

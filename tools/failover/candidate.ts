@@ -11,17 +11,20 @@
  *
  * Invariants:
  * - a ballot is of a replica that follows nobody, so it confirms nothing any more; it counts for one revision of the lease,
- *   and that very revision is what the lease is taken at;
+ *   and that very revision is what the lease is taken at; while it may count, its replica follows nobody again;
+ * - who stands has the first transaction of the epoch that the record names: behind it lies all that was confirmed before;
+ * - a replica whose rows may be wrong votes, and never stands;
  * - the record names the new primary before its role changes, so no other can be elected beside it, and after a crash in
  *   between it goes on by itself.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { isReplogError } from '../../core/errors.js'
 import { type Epoch, type Position, formatPosition, parsePosition } from '../../core/position.js'
-import type { Ballot, Cluster, FailoverBoard, Revised } from '../../log/nats/failover-board.js'
+import { type Ballot, type Cluster, type FailoverBoard, NO_ROUND, type Revised } from '../../log/nats/failover-board.js'
 import type { NatsLink } from '../../log/nats/connection.js'
 import type { Held, Lease, LeaseView } from '../../log/nats/lease.js'
 import type { Replica } from '../../replica/replica.js'
+import { type Judged, unfitness } from './fitness.js'
 
 export interface CandidateOptions {
   readonly ttlMs: number
@@ -36,6 +39,12 @@ export interface Elected {
   readonly held: Held
 }
 
+/** A replica, as far as an election is about it. */
+export type Standing = Judged & Pick<Replica, 'from' | 'position' | 'follow' | 'leave' | 'becomePrimary'>
+export type CandidateLink = Pick<NatsLink, 'isConnected' | 'onChange'>
+export type CandidateLease = Pick<Lease, 'watch' | 'acquire' | 'release'>
+export type CandidateBoard = Pick<FailoverBoard, 'cluster' | 'putCluster' | 'ballot' | 'putBallot'>
+
 const LOOKS_PER_TTL = 8
 /** A lease that was not renewed for so long is abandoned; its holder, when it is back, takes it before that. */
 const ABANDONED_TTLS = 1.4
@@ -43,10 +52,10 @@ const ABANDONED_TTLS = 1.4
 const BALLOT_TTLS = 1
 
 export class Candidate {
-  readonly #replica: Replica
-  readonly #link: NatsLink
-  readonly #lease: Lease
-  readonly #board: FailoverBoard
+  readonly #replica: Standing
+  readonly #link: CandidateLink
+  readonly #lease: CandidateLease
+  readonly #board: CandidateBoard
   readonly #options: CandidateOptions
   readonly #stopped = new AbortController()
   readonly #stopListening: (() => void)[]
@@ -55,11 +64,19 @@ export class Candidate {
   #sinceMs = 0
   /** Where this server stands while it follows nobody. */
   #left: Position | undefined
+  /** The revision of the lease that its last ballot is for. */
+  #round = NO_ROUND
   #beat = 0
   readonly #heard = new Map<string, { readonly beat: number; readonly sinceMs: number }>()
   #said = ''
 
-  constructor(replica: Replica, link: NatsLink, lease: Lease, board: FailoverBoard, options: CandidateOptions) {
+  constructor(
+    replica: Standing,
+    link: CandidateLink,
+    lease: CandidateLease,
+    board: CandidateBoard,
+    options: CandidateOptions,
+  ) {
     this.#replica = replica
     this.#link = link
     this.#lease = lease
@@ -109,7 +126,9 @@ export class Candidate {
     // Named before, and then it crashed: nobody else can have been primary since.
     if (primary.serverId === this.#serverId) return this.#claim(cluster, undefined)
     if (!this.#isAbandoned(view)) {
+      if (this.#mayStillCount(view, primary.url)) return undefined
       this.#follow(primary.url)
+      if (!members.includes(this.#serverId)) await this.#board.putBallot(this.#ballot(this.#replica.position, NO_ROUND))
       return undefined
     }
     if (!members.includes(this.#serverId) || isPaused(this.#replica)) return undefined
@@ -117,15 +136,16 @@ export class Candidate {
       this.#say(`the lease of ${primary.url} is abandoned; stands for election`)
       this.#left = await this.#replica.leave()
     }
-    const own: Ballot = {
-      serverId: this.#serverId,
-      position: formatPosition(this.#left),
-      round: view.revision,
-      beat: ++this.#beat,
-    }
+    const own = this.#ballot(this.#left, view.revision)
+    this.#round = own.round
     await this.#board.putBallot(own)
+    const hindrance = this.#hindrance(this.#left, cluster.value)
+    if (hindrance !== undefined) {
+      this.#say(`votes, and does not stand: ${hindrance}`)
+      return undefined
+    }
     const ballots = await this.#ballots(cluster.value, own)
-    const needed = members.length - cluster.value.confirmations + 1
+    const needed = Math.max(1, members.length - cluster.value.confirmations + 1)
     if (ballots.length < needed) {
       this.#say(`${ballots.length} of ${needed} replicas that are needed have said where they stand`)
       return undefined
@@ -137,6 +157,25 @@ export class Candidate {
   #isAbandoned({ holder }: LeaseView): boolean {
     if (!this.#link.isConnected) return false
     return holder === null || performance.now() - this.#sinceMs > this.#options.ttlMs * ABANDONED_TTLS
+  }
+
+  /**
+   * Whether somebody may count the ballot of this server although the lease is not abandoned as it looks from here: the
+   * connection is new, or another one has the lease and is not named yet. What it confirmed now that one would not know of.
+   */
+  #mayStillCount({ revision, holder }: LeaseView, primary: string): boolean {
+    return this.#left !== undefined && (revision === this.#round || holder !== primary)
+  }
+
+  /** Why this server does not become the primary, whatever others have. */
+  #hindrance(left: Position, { epoch }: Cluster): string | undefined {
+    if (left.epoch < epoch) return `it has nothing of epoch ${epoch}, so it may lack what was confirmed before`
+    return unfitness(this.#replica)?.why
+  }
+
+  #ballot(position: Position, round: number): Ballot {
+    const fit = unfitness(this.#replica) === undefined
+    return { serverId: this.#serverId, position: formatPosition(position), round, beat: ++this.#beat, fit }
   }
 
   /** Ballots of this round that are fresh. */
@@ -187,15 +226,15 @@ export class Candidate {
 }
 
 /** What it received is not applied, so where it stands is not known. */
-function isPaused(replica: Replica): boolean {
+function isPaused(replica: Judged): boolean {
   const { paused = null } = replica.replication()
   return paused !== null
 }
 
-/** Whether the ballot is of a longer log; of equal ones the lower server id is taken. */
+/** Whether the ballot is of a longer log; of equal ones the lower server id is taken of those that may stand. */
 function isAhead(ballot: Ballot, own: Ballot): boolean {
   const [other, mine] = [parsePosition(ballot.position), parsePosition(own.position)]
   if (other.epoch !== mine.epoch) return other.epoch > mine.epoch
   if (other.lsn !== mine.lsn) return other.lsn > mine.lsn
-  return ballot.serverId < own.serverId
+  return ballot.fit !== false && ballot.serverId < own.serverId
 }
