@@ -2,6 +2,7 @@
  * How far the servers that follow this one have confirmed its log, and who waits for that.
  *
  *   confirmed(level, n) := the highest LSN that n followers have reached at the level        0 while there are fewer
+ *                          of `durable` and `applied`: n or as many as an election counts on, whichever is more
  *
  * Invariants:
  * - a waiter is settled once: confirmed, or not confirmed in time; never undone, for the transaction is committed here;
@@ -74,6 +75,8 @@ export class Acknowledgements {
   readonly #connected = new Set<string>()
   /** Whose confirmations count; everybody's when undefined. */
   #members: ReadonlySet<string> | undefined
+  /** How many make a transaction durable on replicas, whatever a commit asks for. */
+  #least = 1
   readonly #lines = new Map<string, Line>()
   #isClosed = false
 
@@ -102,9 +105,14 @@ export class Acknowledgements {
     return this.#followers.get(serverId)
   }
 
-  /** From now on only these confirm. */
-  countOnly(serverIds: readonly string[]): void {
+  /**
+   * From now on only these confirm.
+   * @param least how many of them an election counts on to have what was confirmed: fewer do not confirm it
+   */
+  countOnly(serverIds: readonly string[], least: number): void {
+    assert(least >= 1, 'somebody confirms')
     this.#members = new Set(serverIds)
+    this.#least = least
     for (const line of this.#lines.values()) this.#settleConfirmed(line)
   }
 
@@ -116,16 +124,22 @@ export class Acknowledgements {
     this.#connected.delete(serverId)
   }
 
-  /** The highest LSN that so many followers have reached. */
+  /** How many must confirm when so many are asked for. What is `received` only may be lost with those that have it. */
+  needed(level: ConfirmedLevel, replicas: number): number {
+    return level === 'received' ? replicas : Math.max(replicas, this.#least)
+  }
+
+  /** The highest LSN that so many followers have reached, or more where more are needed. */
   confirmed(level: ConfirmedLevel, replicas: number): Lsn {
     assert(replicas >= 1, 'somebody confirms')
+    const needed = this.needed(level, replicas)
     const members = this.#members
     const reached: Lsn[] = []
     for (const [serverId, follower] of this.#followers) {
       if (members?.has(serverId) !== false) reached.push(follower[level])
     }
-    if (reached.length < replicas) return LSN_ZERO
-    return reached.sort((one, other) => (one < other ? 1 : one > other ? -1 : 0))[replicas - 1]!
+    if (reached.length < needed) return LSN_ZERO
+    return reached.sort((one, other) => (one < other ? 1 : one > other ? -1 : 0))[needed - 1]!
   }
 
   /** What a follower says, also when it comes; it may have less than before when it lost what was not durable. */

@@ -107,7 +107,7 @@ export class AckGate {
         }
         this.#timeouts++
         if (onTimeout === 'error') {
-          reject(notConfirmed(position, policy))
+          reject(notConfirmed(position, { ...policy, replicas: this.#acknowledgements.needed(level, replicas) }))
           return
         }
         if (asked === undefined) this.#degradedSince ??= new Date(Number(this.#clock.nowUs() / 1000n))

@@ -174,7 +174,11 @@ export class Catalog extends CatalogReader {
     const result = await executed
     // Who asks what became of a key that nobody has used is told so at once: there is nothing to confirm.
     if (statements.length === 0 && !result.replayed) return result
-    await this.#context.acks.confirm(result.position, ack)
+    const { acks, lane } = this.#context
+    await acks.confirm(result.position, ack)
+    // The wait may have been longer than the lease. (W1)
+    const unknown = lane.unknownOutcome()
+    if (unknown !== undefined) throw unknown
     return result
   }
 
@@ -234,6 +238,8 @@ export class Catalog extends CatalogReader {
     const { id } = names.lookupCatalog(this.name, state.head.lsn, state.readNewest)
     const first = findOutcome(state.readNewest, state.outcomeFloor, id, idempotencyKey)
     await state.whenDurable(state.head.lsn)
+    // Another server may have become the primary in between.
+    gate.assertPrimary()
     return first
   }
 }

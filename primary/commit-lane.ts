@@ -146,7 +146,9 @@ class OneShotRun<Answer> implements Entrant, Ordered {
   }
 
   answerAgain(first: StoredOutcome): void {
-    this.#resolve(this.oneShot.answerAgain(first))
+    const unknown = this.#lane.unknownOutcome()
+    if (unknown === undefined) this.#resolve(this.oneShot.answerAgain(first))
+    else this.#reject(unknown)
   }
 
   settle(error: ReplogError | undefined): void {
@@ -218,14 +220,14 @@ export class CommitLane {
       const first = this.#firstOutcome(body.catalogId, idempotencyKey)
       if (first !== undefined) {
         this.#afterHead(() => {
-          resolve({ position: first.position, replayed: true, outcome: first.outcome })
+          this.#answer({ position: first.position, replayed: true, outcome: first.outcome }, resolve, reject)
         }, reject)
         return
       }
       if (body.isEmpty) {
         const position = this.#state.head
         this.#afterHead(() => {
-          resolve({ position, replayed: false })
+          this.#answer({ position, replayed: false }, resolve, reject)
         }, reject)
         return
       }
@@ -505,6 +507,13 @@ export class CommitLane {
     const { catalogId, idempotencyKey, outcome } = body
     const repetition = idempotencyKey === undefined ? undefined : { catalogId, idempotencyKey, outcome }
     state.append({ position, catalogId, commitTimestampUs, frames, effects: body.effects, repetition }, waiter)
+  }
+
+  /** What became of a key is told behind an fsync, so the same question is asked again as of a commit. (G10) */
+  #answer(result: CommitResult, resolve: (result: CommitResult) => void, reject: (error: unknown) => void): void {
+    const unknown = this.unknownOutcome()
+    if (unknown === undefined) resolve(result)
+    else reject(unknown)
   }
 
   /** Calls back when everything ordered so far is durable. */

@@ -444,11 +444,15 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
    */
   async commit(options: CommitOptions = {}): Promise<CommitResult> {
     requireOptions(options)
-    const { acks } = this.#context
+    const { acks, lane } = this.#context
     acks.check(options.ack)
     const hasWritten = !this.#body.isEmpty
     const result = await this.commitWith(options, undefined)
-    if (hasWritten || result.replayed) await acks.confirm(result.position, options.ack)
+    if (!hasWritten && !result.replayed) return result
+    await acks.confirm(result.position, options.ack)
+    // The wait may have been longer than the lease. (W1)
+    const unknown = lane.unknownOutcome()
+    if (unknown !== undefined) throw unknown
     return result
   }
 

@@ -46,7 +46,8 @@ export class WriteGate {
 
   /**
    * For what is committed and is about to be answered: a server that slept since may not be the primary any more, and what
-   * it has may be undone. Whoever waits for replicas besides is safe: the next primary has what they confirmed. (G10)
+   * it has may be undone. Asked behind the last wait before the answer, that for replicas too: who confirms after the end
+   * of the lease may have told another candidate already that it has less. (G10)
    */
   unknownOutcome(): ReplogError | undefined {
     const problem = this.#lease?.problem()
