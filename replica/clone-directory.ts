@@ -6,6 +6,9 @@
  *
  *   … copy is whole ──> [DIR → DIR.replaced] ──> DIR.cloning/data → DIR ──> sync the parent ──> remove the rest
  *
+ * What is to be kept goes to DIR.kept instead, which nothing here removes or replaces: it may be the only copy of what it
+ * holds. (G8)
+ *
  * A crash before the rename leaves the copy to be taken up by the next call; one between the two renames leaves it whole
  * beside the place, and the next call only renames it.
  */
@@ -25,21 +28,36 @@ export interface CloneDirectory {
   readonly partial: string
   /** The data directory that is being filled. */
   readonly data: string
+  /** Where the data directory goes that gives way. */
+  readonly aside: string
 }
 
 /**
  * Prepares the place; what another source began there is removed.
  * @param replace whether a data directory at the place gives way when the copy is whole
+ * @param keep whether that one is kept beside it
  * @throws ReplogError ALREADY_EXISTS, LOCKED, INVALID_ARGUMENT (the place cannot be written)
  */
-export async function prepareCloneDirectory(path: string, source: string, replace: boolean): Promise<CloneDirectory> {
+export async function prepareCloneDirectory(
+  path: string,
+  source: string,
+  replace: boolean,
+  keep = false,
+): Promise<CloneDirectory> {
   const absolute = resolve(path)
   const partial = `${absolute}.cloning`
-  const directory = { path: absolute, partial, data: join(partial, DATA) }
+  const aside = keep ? keptDirectory(absolute) : replacedDirectory(absolute)
+  const directory = { path: absolute, partial, data: join(partial, DATA), aside }
   if (!replace && (await isOccupied(absolute))) {
     throw new ReplogError(
       'ALREADY_EXISTS',
       `${absolute} is not empty; choose a new directory, or remove this one first`,
+    )
+  }
+  if (keep && (await isOccupied(aside))) {
+    throw new ReplogError(
+      'ALREADY_EXISTS',
+      `${absolute} is to be kept as ${aside}, and there is one already; look at what it holds, and move it elsewhere`,
     )
   }
   try {
@@ -78,12 +96,12 @@ export async function removePartial(directory: CloneDirectory): Promise<void> {
 }
 
 /** Puts the whole copy, which nobody has open, into its place. */
-export async function appear({ path, partial, data }: CloneDirectory): Promise<void> {
-  const replaced = `${path}.replaced`
+export async function appear({ path, partial, data, aside }: CloneDirectory): Promise<void> {
+  const replaced = replacedDirectory(path)
   const parent = dirname(path)
   try {
     await rm(replaced, { recursive: true, force: true })
-    if (await isOccupied(path)) await rename(path, replaced)
+    if (await isOccupied(path)) await rename(path, aside)
     await rename(data, path)
     await syncPath(parent)
     await rm(partial, { recursive: true, force: true })
@@ -91,6 +109,15 @@ export async function appear({ path, partial, data }: CloneDirectory): Promise<v
   } catch (error) {
     throw placeFault(path, error)
   }
+}
+
+/** Where a directory is kept that gave way to a copy, but may hold what nobody else has. */
+export function keptDirectory(path: string): string {
+  return `${path}.kept`
+}
+
+function replacedDirectory(path: string): string {
+  return `${path}.replaced`
 }
 
 async function isOccupied(path: string): Promise<boolean> {

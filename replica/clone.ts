@@ -42,6 +42,8 @@ export interface CloneOptions {
   readonly path: string
   /** A data directory at the place gives way when the copy is whole. */
   readonly replace?: boolean
+  /** With `replace`: that one is kept beside it, see `keptDirectory`. */
+  readonly keepReplaced?: boolean
   readonly clock?: Clock
   readonly signal?: AbortSignal
   readonly onProgress?: (progress: CloneProgress) => void
@@ -74,8 +76,8 @@ const TRY_AGAIN: ReadonlySet<string> = new Set(['UNREACHABLE', 'LIMIT', 'CLOSED'
  *   by the signal. What was copied stays, and the next call with the same source goes on with it.
  */
 export async function clone(options: CloneOptions): Promise<ClonedServer> {
-  const { source, path, replace = false, prepare } = options
-  const directory = await prepareCloneDirectory(path, source.name, replace)
+  const { source, path, replace = false, keepReplaced = false, prepare } = options
+  const directory = await prepareCloneDirectory(path, source.name, replace, keepReplaced)
   let made: ClonedServer | undefined
   for (let restarts = 0; made === undefined; restarts++) {
     const copying = new Copying(await openPartial(directory), directory.data, options)

@@ -84,7 +84,7 @@ export const verb: Verb<ReplicaFlags> = {
       onError,
       onStateChange(state, error) {
         if (signal.aborted) return
-        if (state === 'stopped' && copier.noteStopped(error, replica.position.lsn)) turned.abort()
+        if (state === 'stopped' && copier.noteStopped(error, replica.position)) turned.abort()
         const code = error?.code ?? null
         if (options.json) terminal.printJson({ event: 'replication', state, code, message: error?.message ?? null })
         else terminal.note(`replication: ${state}${error === undefined ? '' : ` (${error.code}: ${error.message})`}`)

@@ -71,6 +71,31 @@ t.test('a crash between the two renames of a replacement: the next call finishes
   t.same(await readdir(directory), ['copy'])
 })
 
+t.test('G8: a directory that is to be kept is beside the copy, and nothing replaces or removes it', async (t) => {
+  const { source, directory, path } = await placed(t)
+  await clone({ source, path })
+  const { serverId } = await identityOf(path)
+  await clone({ source, path, replace: true, keepReplaced: true })
+  t.same((await readdir(directory)).sort(), ['copy', 'copy.kept'])
+  t.equal((await identityOf(`${path}.kept`)).serverId, serverId)
+  const second = clone({ source: silent(source), path, replace: true, keepReplaced: true })
+  await t.rejects(second, { code: 'ALREADY_EXISTS', message: /move it elsewhere/ })
+  await clone({ source, path, replace: true })
+  t.equal((await identityOf(`${path}.kept`)).serverId, serverId)
+
+  await t.test('also when the crash is between the two renames', async (t) => {
+    const other = `${path}-2`
+    await clone({ source, path: other })
+    const old = (await identityOf(other)).serverId
+    const crashing = { source, path: other, replace: true, keepReplaced: true, prepare: () => Promise.reject(crash) }
+    await t.rejects(clone(crashing), crash)
+    await rename(other, `${other}.kept`)
+    await clone({ source: silent(source), path: other, replace: true })
+    t.equal((await identityOf(`${other}.kept`)).serverId, old)
+    t.not((await identityOf(other)).serverId, old)
+  })
+})
+
 t.test('a copy that was made a primary before the crash is not made one again', async (t) => {
   const { source, path } = await placed(t)
   let calls = 0

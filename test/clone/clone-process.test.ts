@@ -82,7 +82,7 @@ t.test('a copy that is killed on both sides goes on, is exact, and has an identi
 t.test('a new replica copies a server whose log was purged; one that was left behind does when it may', async (t) => {
   const directory = scratchDirectory(t)
   const [source, copy] = [join(directory, 'source'), join(directory, 'copy')]
-  const primary = await loaded(t, source)
+  let primary = await loaded(t, source)
   await purge(primary)
   const replica = await start(t, 'replica', '--data', copy, '--from', primary.url)
   t.ok(
@@ -94,6 +94,9 @@ t.test('a new replica copies a server whose log was purged; one that was left be
   await until('it follows', () => reached(replica))
   await replica.stop()
 
+  // The log is held for a copy that was made; a server that starts again knows of none.
+  await primary.stop()
+  primary = await start(t, 'primary', '--data', source, '--follower-hold', '1ms')
   await load(primary, 2)
   await delay(20)
   await purge(primary)
@@ -113,3 +116,42 @@ t.test('a new replica copies a server whose log was purged; one that was left be
   t.not(readIdentity((await contentsOf(copy)).meta).serverId, serverId, 'it is another server')
   t.same((await readdir(directory)).sort(), ['copy', 'source'], 'the old directory is gone')
 })
+
+t.test('G8: --reclone keeps a directory of an older epoch, which may be the only one with what was lost', async (t) => {
+  const directory = scratchDirectory(t)
+  const [ahead, behind] = [join(directory, 'ahead'), join(directory, 'behind')]
+  const primary = await loaded(t, join(directory, 'primary'))
+  const follows = async (data: string): Promise<void> => {
+    const replica = await start(t, 'replica', '--data', data, '--from', primary.url)
+    const { lsn } = await primary.client.status()
+    await until('it follows', async () => (await replica.client.status()).lsn === lsn)
+    await replica.stop()
+  }
+  await follows(behind)
+  await load(primary, 2)
+  await follows(ahead)
+  await primary.stop()
+  const lost = await contentsOf(ahead)
+
+  const next = await start(t, 'replica', '--data', behind, '--from', primary.url)
+  await next.client.json('/v1/admin/promote', { body: '{"force":true}' })
+  await until('it is the primary', () => isPrimary(next).catch(() => false))
+  await load(next, 4)
+  await purge(next)
+  const replica = await start(t, 'replica', '--data', ahead, '--from', next.url, '--reclone')
+  const { lsn } = await next.client.status()
+  await until('a copy follows', () => isAt(replica, lsn).catch(() => false))
+  const cloned = replica.lines.find((line) => line.includes('"event":"cloned"'))
+  t.match(JSON.parse(cloned ?? '{}'), { kept: `${ahead}.kept` })
+  await replica.stop()
+  await next.stop()
+  t.same((await contentsOf(`${ahead}.kept`)).rows, lost.rows, 'what nobody else has is still there')
+})
+
+async function isPrimary({ client }: ServerProcess): Promise<boolean> {
+  return (await client.status()).role === 'primary'
+}
+
+async function isAt({ client }: ServerProcess, lsn: string): Promise<boolean> {
+  return (await client.status()).lsn === lsn
+}
