@@ -50,6 +50,12 @@ const FATAL: ReadonlySet<ErrorCode> = new Set([
   'INVALID_ARGUMENT',
 ])
 
+/**
+ * Faults of the process that is followed, which its restart mends. Named here as our own they would stop this server, and
+ * forbid to promote it just when that one is lost.
+ */
+const FAULTS_OF_THE_OTHER: ReadonlySet<ErrorCode> = new Set(['STORE_FAILED', 'COMMIT_UNKNOWN', 'INTERNAL', 'CORRUPT'])
+
 const FINISH_POLL_MS = 5
 
 export interface FollowerOptions {
@@ -300,7 +306,9 @@ export class LogFollower {
       this.#notePrimary(message)
       this.#move(this.#standing())
     } else if (message?.type === 'refused') {
-      throw new ReplogError(message.code, message.message)
+      const { code, message: why } = message
+      if (!FAULTS_OF_THE_OTHER.has(code)) throw new ReplogError(code, why)
+      throw new ReplogError('UNREACHABLE', `${this.#options.from} cannot serve its log now: ${code} (${why})`)
     }
   }
 

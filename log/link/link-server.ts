@@ -334,6 +334,11 @@ export class LinkServer {
       socket.close(1001, 'the server is shutting down')
       return
     }
+    // A fault of this server alone: a follower that is told its code may take it for its own, and stop for good.
+    if (isReplogError(error, 'STORE_FAILED') || isReplogError(error, 'COMMIT_UNKNOWN')) {
+      socket.close(1001, "the server's store failed")
+      return
+    }
     const code = isReplogError(error) ? error.code : 'INTERNAL'
     if (code === 'INTERNAL' || code === 'CORRUPT') this.#options.onError(error)
     if (socket.readyState !== socket.OPEN) return

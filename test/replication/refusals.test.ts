@@ -139,6 +139,95 @@ for (const [name, { code, script }] of Object.entries(PASSING)) {
   )
 }
 
+for (const code of ['STORE_FAILED', 'COMMIT_UNKNOWN', 'INTERNAL', 'CORRUPT'] as const) {
+  void t.test(
+    `a fault of the primary, ${code}, is none of the replica: it asks again, and says no code of its own`,
+    async (t) => {
+      let again: FakeLink | undefined
+      const { url, hellos } = await fakePrimary(t, (link) => {
+        if (hellos.length === 1) link.say({ type: 'refused', code, message: 'said by the test' })
+        else again = link
+      })
+      const replica = await follow(t, { path: '/replica', engine: new MemoryEngine(), from: url })
+      await until(() => again !== undefined)
+      t.match(replica.replication().error, {
+        code: 'UNREACHABLE',
+        message: new RegExp(`cannot serve its log now: ${code} .said by the test`),
+      })
+      again!.welcome(CLUSTER_ID, 1n)
+      again!.frames(new FakeLog().next())
+      await replica.waitFor(1n as Lsn)
+      t.equal(replica.replication().error, null)
+    },
+  )
+}
+
+void t.test(
+  'a replica that waits at a primary whose store fails asks again, and goes on with what it is after a restart',
+  async (t) => {
+    const errors: string[] = []
+    let isFailing = false
+    const memory = new MemoryEngine({
+      beforeSync: () => (isFailing ? Promise.reject(new Error('EIO, says the test')) : Promise.resolve()),
+    })
+    const first = await serve(t, { path: '/primary', engine: memory })
+    await first.primary.catalog().execute([{ createTable: { table: ITEMS } }])
+    const replica = await follow(t, {
+      path: '/replica',
+      engine: new MemoryEngine(),
+      from: first.url,
+      onStateChange: (_state, error) => {
+        if (error !== undefined) errors.push(error.code)
+      },
+    })
+    await replica.waitFor(first.primary.position.lsn)
+    isFailing = true
+    await t.rejects(first.primary.catalog().execute([{ insert: { table: 'items', rows: items(1, 'lost') } }]), {
+      code: 'COMMIT_UNKNOWN',
+    })
+    await until(() => replica.replication().reconnects > 0)
+    await first.close().catch(() => undefined)
+    const second = await serve(t, { path: '/primary', engine: memory.crash() }, first.port)
+    await second.primary.catalog().execute([{ insert: { table: 'items', rows: items(1, 'kept') } }])
+    await replica.waitFor(second.primary.position.lsn)
+    t.same(new Set(errors), new Set(['UNREACHABLE']))
+  },
+)
+
+void t.test(
+  'a primary whose store failed closes the link and names no fault that a replica of an older version takes for its own',
+  async (t) => {
+    let isFailing = false
+    const memory = new MemoryEngine({
+      beforeSync: () => (isFailing ? Promise.reject(new Error('EIO, says the test')) : Promise.resolve()),
+    })
+    const { primary, url } = await serve(t, { path: '/primary', engine: memory })
+    await primary.catalog().execute([{ createTable: { table: ITEMS } }])
+    const answers: string[] = []
+    const socket = new WebSocket(url.replace('http', 'ws') + LINK_PATH)
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (!isBinary) answers.push((JSON.parse(data.toString('utf8')) as { type: string }).type)
+    })
+    await once(socket, 'open')
+    const hello: Hello = {
+      type: 'hello',
+      protocol: LINK_PROTOCOL,
+      clusterId: primary.state.identity.clusterId!.toString('hex'),
+      serverId: 'ab'.repeat(16),
+      name: 'older',
+      position: formatPosition(primary.position),
+      bytes: 0n,
+    }
+    socket.send(encodeLinkMessage(hello))
+    await until(() => answers.includes('welcome'))
+    const closed = once(socket, 'close')
+    isFailing = true
+    await t.rejects(primary.catalog().execute([{ insert: { table: 'items', rows: items(1, 'lost') } }]))
+    t.equal((await closed)[0], 1001)
+    t.notOk(answers.includes('refused'))
+  },
+)
+
 void t.test('a replica takes no frames before it was let in', async (t) => {
   const { url, hellos } = await fakePrimary(t, (link) => {
     link.frames(new FakeLog().next())
