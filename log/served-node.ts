@@ -13,10 +13,11 @@ export interface ServedNode {
   catalog(name: string): CatalogReader
   status(): ServerStatus
   /**
-   * On a replica: how old the state may be that readers see, in milliseconds on the primary's clock; undefined when it is
-   * not known. What the primary committed before is here.
+   * How old the state may be that readers see, in milliseconds on the primary's clock: what the primary committed before
+   * is here. Undefined when it is not known: on a replica that has not heard of its primary, and on a primary that may not
+   * be one any more.
    */
-  stalenessMs?(): number | undefined
+  stalenessMs(): number | undefined
   /** The servers that follow this one. */
   replicas(): readonly FollowerStatus[]
 }

@@ -1,5 +1,6 @@
 /** A primary as the HTTP server and its followers see it. */
 import { type Clock, systemClock } from '../core/clock.js'
+import { isReplogError } from '../core/errors.js'
 import type { JobsView } from '../log/background-jobs.js'
 import { fenceProblem } from '../log/fence.js'
 import type { CatalogReader } from '../log/catalog-reader.js'
@@ -79,6 +80,17 @@ export class ServedPrimary implements ServedNode {
 
   get purger(): LogPurger {
     return this.primary.purger
+  }
+
+  /** Nothing is newer than a primary's state, as long as it is the primary; of what another one commits it knows nothing. */
+  stalenessMs(): number | undefined {
+    try {
+      this.primary.gate.assertPrimary()
+      return 0
+    } catch (error) {
+      if (!isReplogError(error)) throw error
+      return undefined
+    }
   }
 
   catalog(name: string): CatalogReader {

@@ -194,7 +194,12 @@ export class LogFollower {
     this.#gate.endDelay()
     this.#applier.proceed()
     const before = this.#error
-    while (!this.#applier.isIdle) await pause(this.#clock, FINISH_POLL_MS)
+    while (!this.#applier.isIdle) {
+      // Whatever waits would wait for ever.
+      this.#state.store.assertWritable()
+      if (this.#gate.paused) throw pausedMeanwhile()
+      await pause(this.#clock, FINISH_POLL_MS)
+    }
     if (this.#error !== undefined && this.#error !== before) throw this.#error
     await this.#state.whenDurable(this.#state.head.lsn)
   }
@@ -519,6 +524,13 @@ export function linkUrl(from: string): string {
     throw new ReplogError('INVALID_ARGUMENT', `"${from}" must begin with http:// or https://`)
   }
   return `${protocol}//${url.host}${LINK_PATH}`
+}
+
+function pausedMeanwhile(): ReplogError {
+  return new ReplogError(
+    'PROMOTION_REFUSED',
+    'replication was paused here, so what this server received is not applied; resume it first',
+  )
 }
 
 function describeFailure(cause: Error): string {

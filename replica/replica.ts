@@ -261,11 +261,22 @@ export class Replica {
   /**
    * Follows nobody until `follow` is called, and confirms nothing to anybody any more; resolves with where it stands when
    * all that it received whole is durable.
-   * @throws ReplogError what keeps a received transaction from being applied
+   * @throws ReplogError what keeps a received transaction from being applied; it follows again then
    */
   async leave(): Promise<Position> {
-    await this.#follower.finish()
+    try {
+      await this.#follower.finish()
+    } catch (error) {
+      this.#followAgain()
+      throw error
+    }
     return this.state.durable
+  }
+
+  /** It was to leave and could not: it goes on from what is applied, where it can. */
+  #followAgain(): void {
+    if (this.state.closed || this.#closing !== undefined || this.#becoming !== undefined) return
+    this.follow(this.#from)
   }
 
   /**
@@ -273,13 +284,14 @@ export class Replica {
    * resolves with the epoch of that primary when it is durable. Close the replica then, and open its directory with
    * `Primary.open`, which begins the epoch. Whether that is wise is not judged here.
    * @param above an epoch that somebody had; that of the new primary is higher
-   * @throws ReplogError what keeps a received transaction from being applied; DISK_FULL, STORE_FAILED, CLOSED
+   * @throws ReplogError what keeps a received transaction from being applied; PROMOTION_REFUSED, DISK_FULL, STORE_FAILED,
+   * CLOSED
    */
   becomePrimary(above: Epoch = this.state.head.epoch): Promise<Epoch> {
     this.#becoming ??= this.#becomePrimary(above).catch((error: unknown) => {
       // It is a replica still, and goes on as one where it can.
       this.#becoming = undefined
-      if (!this.state.closed) this.follow(this.#from)
+      this.#followAgain()
       throw error
     })
     return this.#becoming
@@ -288,12 +300,6 @@ export class Replica {
   async #becomePrimary(above: Epoch): Promise<Epoch> {
     const { state } = this
     const { pause } = this.#control
-    if (state.identity.clusterId === undefined || state.durable.lsn === 0n) {
-      throw new ReplogError(
-        'PROMOTION_REFUSED',
-        'this replica has no data yet, so there is nothing that it could serve',
-      )
-    }
     if (state.filter !== undefined) {
       throw new ReplogError(
         'PROMOTION_REFUSED',
@@ -307,6 +313,13 @@ export class Replica {
       )
     }
     await this.#follower.finish()
+    // Only now: one that is kept behind may have received everything and applied nothing.
+    if (state.identity.clusterId === undefined || state.durable.lsn === 0n) {
+      throw new ReplogError(
+        'PROMOTION_REFUSED',
+        'this replica has no data yet, so there is nothing that it could serve',
+      )
+    }
     state.store.assertSpace()
     const highest = Math.max(state.head.epoch, above, new Fence(state).met?.epoch ?? 0)
     const epoch = asEpoch(highest + 1)

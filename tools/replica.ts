@@ -97,7 +97,8 @@ export const verb: Verb<ReplicaFlags> = {
     let elected: { readonly witness: Witness; readonly held: Held } | undefined
     let standing: Promise<void> | undefined
     let candidate: Candidate | undefined
-    const gone = AbortSignal.any([signal, turned.signal])
+    const ending = new AbortController()
+    const gone = AbortSignal.any([signal, turned.signal, ending.signal])
     const stand = async (url: string): Promise<void> => {
       const onStep = (text: string): void => terminal.note(`failover: ${text}`)
       const clusterId = await clusterOf(replica, gone)
@@ -149,6 +150,8 @@ export const verb: Verb<ReplicaFlags> = {
         return Promise.resolve()
       },
       async close() {
+        // Also when no signal came, but the store failed: nothing that waits for NATS keeps the process.
+        ending.abort()
         candidate?.stop()
         await standing
         await replica.close()

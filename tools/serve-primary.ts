@@ -56,6 +56,8 @@ export async function servePrimary({ options, terminal, signal, onOpen, elected 
   })
   onOpen?.(primary)
   const superseded = new AbortController()
+  const ending = new AbortController()
+  const gone = AbortSignal.any([signal, ending.signal])
   let successor: Cluster | undefined
   let guarding: Promise<{ readonly guard: Guard; readonly witness: Witness } | undefined> | undefined
   if (options.autoFailover) primary.gate.require(NO_WITNESS)
@@ -63,7 +65,7 @@ export async function servePrimary({ options, terminal, signal, onOpen, elected 
     const clusterId = primary.state.identity.clusterId!.toString('hex')
     const onWait = (text: string): void => terminal.note(`failover: ${text}`)
     const ttlMs = options.leaseMs
-    const witness = elected?.witness ?? (await openWitness({ nats: nats!, ttlMs, clusterId, signal, onWait }))
+    const witness = elected?.witness ?? (await openWitness({ nats: nats!, ttlMs, clusterId, signal: gone, onWait }))
     if (witness === undefined) return undefined
     const { level, replicas = 1 } = ackOf(options)
     const guarded = guard(primary, witness, {
@@ -103,6 +105,8 @@ export async function servePrimary({ options, terminal, signal, onOpen, elected 
     },
     closeLink: () => node.close(),
     async close() {
+      // Also when no signal came, but the store failed: nothing that waits for NATS keeps the process.
+      ending.abort()
       await stream?.close()
       await primary.close()
       const guarded = await guarding

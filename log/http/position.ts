@@ -89,14 +89,13 @@ function requireFresh({ node }: HttpContext, text: string): void {
   if (!/^\d{1,12}$/.test(text)) {
     throw new ReplogError('INVALID_ARGUMENT', `header \`${MAX_STALENESS_HEADER}\` is a whole number of milliseconds`)
   }
-  // Without an answer the node is the primary, of whose state nothing is newer.
-  const staleMs = node.stalenessMs === undefined ? 0 : node.stalenessMs()
+  const staleMs = node.stalenessMs()
   if (staleMs !== undefined && staleMs <= boundMs) return
   throw new ReplogError(
     'STALE',
     staleMs === undefined
-      ? 'this replica has not heard of its primary, so nobody knows how old its state is; read from the primary'
-      : `this replica has the state of ${Math.ceil(staleMs)} ms ago, and the read accepts ${boundMs} ms; try again or read from the primary`,
+      ? 'this server is not the primary and has not heard of it, so nobody knows how old its state is; read from the primary'
+      : `this server has the state of ${Math.ceil(staleMs)} ms ago, and the read accepts ${boundMs} ms; try again or read from the primary`,
     { details: { stalenessMs: staleMs === undefined ? null : Math.ceil(staleMs) } },
   )
 }

@@ -25,6 +25,7 @@ t.before(async () => {
       jobs: served.jobs,
       purger: served.purger,
       catalog: (name) => served.catalog(name),
+      stalenessMs: () => served.stalenessMs(),
       replicas: () => served.replicas(),
       status: () => ({ ...served.status(), ...pretended }),
     }),

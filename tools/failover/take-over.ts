@@ -13,12 +13,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ReplogError } from '../../core/errors.js'
 import { CHAIN_SERVERS_MAX, PROMOTION_CATCH_UP_MS_MAX, PROMOTION_REACH_MS_MAX } from '../../core/limits.js'
-import { type Epoch, type Lsn, formatPosition, parseLsn, parsePosition } from '../../core/position.js'
+import { type Epoch, type Lsn, type Position, formatPosition, parseLsn, parsePosition } from '../../core/position.js'
 import type { ServerStatus } from '../../log/status.js'
 import { Primary, type PrimaryOptions } from '../../primary/primary.js'
 import type { Replica } from '../../replica/replica.js'
 import type { Promoted } from '../../replica/role-routes.js'
 import { HttpClient } from '../http-client.js'
+import { unfitness } from './fitness.js'
 
 export interface TakeOverOptions {
   /** Leaves behind what a primary in reach has and this replica has not. */
@@ -27,8 +28,6 @@ export interface TakeOverOptions {
   readonly url?: string | undefined
 }
 
-/** Replication errors after which a replica does not hold what its primary had. */
-const UNSOUND = new Set(['DIVERGED', 'CORRUPT', 'COMMIT_UNKNOWN', 'STORE_FAILED', 'INTERNAL'])
 const POLL_MS = 10
 
 /**
@@ -38,19 +37,28 @@ const POLL_MS = 10
 export async function takeOver(replica: Replica, options: TakeOverOptions = {}): Promise<Promoted> {
   const force = options.force === true
   requireFit(replica, force)
-  const epoch = (replica.state.head.epoch + 1) as Epoch
   const old = await primaryBehind(replica)
-  let fenced: string | null = null
-  if (old !== undefined) {
-    if (!force) await waitFor(replica, parseLsn(old.status.lsn), old, 'it is reachable and takes writes')
-    fenced = await fence(old, epoch, options.url)
-    if (!force && fenced !== null) {
-      const last = parsePosition((await status(old.client))?.position ?? old.status.position)
-      await waitFor(replica, last.lsn, old, 'it takes no writes any more, since it was told of this promotion')
-    }
+  if (old === undefined) return become(replica, replica.state.head.epoch, null)
+  if (!force) await waitFor(replica, parseLsn(old.status.lsn), old, 'it is reachable and takes writes')
+  // Behind the wait: a replica that lags may have been in an older epoch than its primary.
+  const above = Math.max(replica.state.head.epoch, old.status.epoch) as Epoch
+  const last = await fence(old, (above + 1) as Epoch, options.url)
+  if (!force && last !== undefined) {
+    await waitFor(replica, last.lsn, old, 'it takes no writes any more, since it was told of this promotion')
   }
-  const taken = await replica.becomePrimary()
-  return { epoch: taken, position: replica.position, fenced }
+  // One that answers and is not known to be fenced may go on, or may have gone on before the fence took hold.
+  if (!force && last === undefined && (await status(old.client)) !== undefined) {
+    throw refused(
+      `the primary at ${old.client.url} answers, but could not be told to take no more writes. Try again, stop it, or ` +
+        'use --force to leave behind what it has and this replica has not',
+    )
+  }
+  return become(replica, above, last === undefined ? null : old.client.url)
+}
+
+async function become(replica: Replica, above: Epoch, fenced: string | null): Promise<Promoted> {
+  const epoch = await replica.becomePrimary(above)
+  return { epoch, position: replica.position, fenced }
 }
 
 /**
@@ -86,29 +94,8 @@ export async function tellOldPrimary(
 
 /** @throws ReplogError PROMOTION_REFUSED */
 function requireFit(replica: Replica, force: boolean): void {
-  const { state } = replica
-  if (state.identity.clusterId === undefined || state.durable.lsn === 0n) {
-    throw refused('this replica has no data yet, so there is nothing that it could serve; promote another one')
-  }
-  const { error, skipped = [], paused = null } = replica.replication()
-  if (state.filter !== undefined) {
-    throw refused(`this replica holds only ${state.filter.only.join(', ')}; promote one that holds everything`)
-  }
-  if (paused !== null) {
-    throw refused('replication is paused here, so what this server received is not applied; resume it first')
-  }
-  if (skipped.length > 0 && !force) {
-    throw refused(
-      `this replica was told to skip ${skipped.length} transactions, so its rows are not those of the primary; promote ` +
-        'another replica, or use --force to go on with what this one holds',
-    )
-  }
-  if (error !== null && UNSOUND.has(error.code) && !force) {
-    throw refused(
-      `replication stopped here with ${error.code} (${error.message}); promote another replica, or use --force to go on ` +
-        'with what this one holds',
-    )
-  }
+  const unfit = unfitness(replica)
+  if (unfit !== undefined && !(force && unfit.isForcible)) throw refused(unfit.why)
 }
 
 interface OldPrimary {
@@ -143,18 +130,20 @@ async function status(client: HttpClient): Promise<ServerStatus | undefined> {
   }
 }
 
-/** The URL of the old primary when it is fenced now; null when that is not known. */
+/** The last position that the old primary ever makes, when it is fenced now; undefined when that is not known. */
 async function fence(
   { client, status }: OldPrimary,
   epoch: Epoch,
   primary: string | undefined,
-): Promise<string | null> {
+): Promise<Position | undefined> {
   const body = JSON.stringify({ clusterId: status.clusterId, epoch, ...(primary === undefined ? {} : { primary }) })
   try {
-    await client.json('/v1/admin/fence', { body, signal: AbortSignal.timeout(PROMOTION_REACH_MS_MAX) })
-    return client.url
+    const signal = AbortSignal.timeout(PROMOTION_REACH_MS_MAX)
+    const answer = (await client.json('/v1/admin/fence', { body, signal })) as { readonly position: string }
+    return parsePosition(answer.position)
   } catch {
-    return null
+    // It was not reached, refused, or took too long: the fence may hold or not.
+    return undefined
   }
 }
 

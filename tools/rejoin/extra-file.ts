@@ -37,7 +37,8 @@ export async function openExtraFile(store: Store, directory: string, fork: Posit
       source.note(transaction)
       const line = await json.render({ transaction, position, frames })
       const raw = frames.map(({ bytes }) => Buffer.from(bytes).toString('base64'))
-      await file.write(`${jsonText({ ...line, frames: raw })}\n`)
+      // Not `write`, which may take a part only and says so in a number.
+      await file.appendFile(`${jsonText({ ...line, frames: raw })}\n`)
     },
     async end() {
       await file.sync()

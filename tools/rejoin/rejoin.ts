@@ -53,7 +53,8 @@ export interface RejoinReport {
 
 /**
  * @throws ReplogError LOCKED, NOT_FOUND, CORRUPT; FOREIGN_CLUSTER; FENCED when the peer is older than this server;
- * HISTORY_LOST, DIVERGED when only a clone helps, with the reason and with nothing changed
+ * UPSTREAM_BEHIND when it is a replica that only lags; HISTORY_LOST, DIVERGED when only a clone helps, with the reason; all
+ * of them with nothing changed
  */
 export async function rejoin(options: RejoinOptions): Promise<RejoinReport> {
   const { path, peer } = options
@@ -72,6 +73,7 @@ export async function rejoin(options: RejoinOptions): Promise<RejoinReport> {
     const fork =
       note?.fork ??
       (await findFork({ floor: log.floor.position.lsn, head, positionAt: (lsn) => log.positionAt(lsn) }, peer))
+    if (note === undefined) requireParted(fork, head, peer)
     const keepsFile = note === undefined && options.dryRun !== true && options.engine === undefined
     const file = keepsFile && head.lsn > fork.lsn ? await openExtraFile(store, path, fork) : undefined
     try {
@@ -138,6 +140,20 @@ function requireNewer(store: Store, head: Position, peer: Peer): void {
     'FENCED',
     `this data has epoch ${head.epoch}${isPrimary ? ' and is a primary' : ''}, ${peer.url} is a ${peer.role} with epoch ` +
       `${peer.head.epoch}: it is not the newer one of the two. Rejoin from the new primary`,
+  )
+}
+
+/**
+ * Where the log of a replica of the same epoch merely ends, nothing is shown to be wrong with what this server has behind.
+ * @throws ReplogError UPSTREAM_BEHIND
+ */
+function requireParted(fork: Position, head: Position, peer: Peer): void {
+  if (peer.role === 'primary' || peer.head.epoch !== head.epoch) return
+  if (fork.lsn !== peer.head.lsn || head.lsn <= fork.lsn) return
+  throw new ReplogError(
+    'UPSTREAM_BEHIND',
+    `${peer.url} is a replica at ${formatPosition(peer.head)}, and this data has ${head.lsn - fork.lsn} transactions more: ` +
+      'it is behind, which does not show that the histories have parted. Rejoin from the primary',
   )
 }
 
