@@ -12,7 +12,9 @@
  */
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isReplogError } from '../core/errors.js'
 import { crc32c, maskCrc32c } from './crc32c.js'
+import { liveTables } from './preflight.js'
 import { snappyContent } from './snappy.js'
 
 const FOOTER_BYTES = 48
@@ -26,14 +28,20 @@ export interface TableFileFlaw {
 }
 
 /**
- * All table files in a directory that nobody has open.
+ * All table files of the store in a directory that nobody has open; where its MANIFEST cannot be read, all that are there.
  * @param onFile told of each file before it is read, with its place among all
  */
 export async function checkTableFiles(
   directory: string,
   onFile: (file: string, share: number) => void,
 ): Promise<TableFileFlaw[]> {
-  const names = (await readdir(directory)).filter((name) => /\.(ldb|sst)$/.test(name)).sort()
+  const live = await liveTables(directory).catch((error: unknown) => {
+    if (isReplogError(error, 'CORRUPT')) return undefined
+    throw error
+  })
+  const names = (await readdir(directory))
+    .filter((name) => /\.(ldb|sst)$/.test(name) && live?.has(Number.parseInt(name, 10)) !== false)
+    .sort()
   const flaws: TableFileFlaw[] = []
   for (const [ordinal, name] of names.entries()) {
     onFile(name, ordinal / names.length)

@@ -63,6 +63,16 @@ export async function preflight(directory: string): Promise<PreflightReport> {
   }
 }
 
+/**
+ * The numbers of the tables that the store consists of. LevelDB that is killed leaves others, half written, and deletes them
+ * when it is opened.
+ * @throws ReplogError CORRUPT
+ */
+export async function liveTables(directory: string): Promise<ReadonlySet<number>> {
+  const { tables } = await readManifest(directory, await currentManifest(directory, await readdir(directory)))
+  return new Set(tables.keys())
+}
+
 async function currentManifest(directory: string, names: readonly string[]): Promise<string> {
   if (!names.includes('CURRENT')) {
     throw damage(directory, 'CURRENT', 'the file is missing, so LevelDB would take the store for an empty one')

@@ -1,12 +1,12 @@
 /** G8: every bit of a LevelDB table file is under a checksum, and a flipped one is found. */
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
 import t from 'tap'
 import { snappyContent } from '../../store/snappy.js'
-import { tableFlaw } from '../../store/level-table-check.js'
+import { checkTableFiles, tableFlaw } from '../../store/level-table-check.js'
 import { Random, TEST_SEED } from '../isolation/random.js'
-import { filesOf, newDatabase, withEngine } from './level-directory.js'
+import { commit, filesOf, flip, newDatabase, withEngine } from './level-directory.js'
 
 void t.test('SoundTablesAreSoundAndEveryFlippedBitIsFound', async (t) => {
   t.comment(`REPLOG_TEST_SEED=${TEST_SEED}`)
@@ -44,6 +44,29 @@ void t.test('SoundTablesAreSoundAndEveryFlippedBitIsFound', async (t) => {
     t.equal(tableFlaw(bytes.subarray(0, bytes.length - 1)), 'its end has not the magic number')
     t.equal(tableFlaw(Buffer.alloc(10)), 'it is too short for a table')
   }
+})
+
+void t.test('ATableThatAKilledProcessLeftHalfWrittenIsNoDamage_ALiveOneThatIsDamagedIs', async (t) => {
+  const directory = await newDatabase(t)
+  await withEngine(
+    directory,
+    async (engine) => {
+      await commit(engine, 'key', Buffer.alloc(100, 1))
+      await engine.compact({ from: Buffer.from('k'), to: Buffer.from('l') })
+    },
+    { flushedLogBytesMin: 0 },
+  )
+  const [live] = await filesOf(directory, '.ldb')
+  const checked: string[] = []
+  const check = () => checkTableFiles(directory, (file) => checked.push(file))
+  const left = join(directory, '000999.ldb')
+  await writeFile(left, Buffer.alloc(5000, 7))
+  t.same(await check(), [], 'LevelDB deletes it when it is opened')
+  t.ok(checked.includes(live!))
+  await flip(join(directory, live!), 3)
+  t.match(await check(), [{ file: join(directory, live!), flaw: /checksum/ }])
+  await rm(join(directory, 'CURRENT'))
+  t.equal((await check()).length, 2, 'where nothing says which are live, all are checked')
 })
 
 void t.test('Snappy: literals, copies that overlap, and bytes that are none', (t) => {
