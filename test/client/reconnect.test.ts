@@ -1,7 +1,7 @@
 /** Lost connections: what is retried by itself, what is told, and what events say. */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, type Socket, createServer as createTcpServer } from 'node:net'
 import t from 'tap'
 import { Client } from '../../tools/client/client.js'
 import { CuttingProxy } from './cutting-proxy.js'
@@ -188,4 +188,22 @@ void t.test('a proxy that answers for a server that restarts is waited out; one 
   t.match(await reasonOf(Client.connect(`http://127.0.0.1:${port}`)), { code: 'UNREACHABLE', message: /502/ })
   statuses.shift()
   t.match(await reasonOf(Client.connect(`http://127.0.0.1:${port}`)), { code: 'PROTOCOL', message: /404/ })
+})
+
+void t.test('of several servers a silent one leaves time for the next', async (t) => {
+  const serving = await Serving.start(t)
+  const silent = createTcpServer(() => undefined)
+  const sockets = new Set<Socket>()
+  silent.on('connection', (socket) => sockets.add(socket.on('error', () => undefined)))
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    silent.close()
+  })
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const client = await Client.connect([url, url, serving.url], { ...QUICK, connectTimeoutMs: 2_000 })
+  t.teardown(() => client.close())
+  await client.ping()
+  t.equal(sockets.size, 2, 'each was tried once')
 })

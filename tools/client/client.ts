@@ -237,12 +237,16 @@ export class Client {
     const { protocol, reconnect, connectTimeoutMs, onEvent, ...settings } = this.#settings
     const form = protocol === 'binary' ? binaryForm : textForm
     let { url } = settings
+    // One that is silent must leave time for the others: a call waits for `connectTimeoutMs` in all.
+    const { length } = settings.urls
+    const attemptMs = length === 1 ? connectTimeoutMs : Math.max(1, Math.floor(connectTimeoutMs / (length + 1)))
     return new Link({
       ...reconnect,
       connectTimeoutMs,
       open: (onOver, signal) =>
         openFirst(settings.urls, url, signal, async (server) => {
-          const connection = await Connection.open({ ...settings, url: server, form, connectTimeoutMs, onOver }, signal)
+          const attempt = { ...settings, url: server, form, connectTimeoutMs: attemptMs, onOver }
+          const connection = await Connection.open(attempt, signal)
           url = server
           return connection
         }),

@@ -46,7 +46,7 @@ export interface ClientOptions {
   readonly connections?: number | undefined
   readonly pool?: PoolOptions | undefined
   readonly reconnect?: ReconnectOptions | undefined
-  /** Longest wait of a call for a connection. Default 10 s. */
+  /** Longest wait of a call for a connection; with several servers each gets a share of it. Default 10 s. */
   readonly connectTimeoutMs?: number | undefined
   /** Longest wait for the answer to one request. Default 60 s. */
   readonly requestTimeoutMs?: number | undefined
