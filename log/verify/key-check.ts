@@ -146,15 +146,22 @@ async function storages({ store }: RowSource, prefix: number): Promise<Candidate
 async function isPurged(source: RowSource, storageId: number, indexId: number | undefined): Promise<boolean> {
   const jobs = [jobKey(PURGE_JOB, BigInt(storageId))]
   if (indexId !== undefined) jobs.push(jobKey(PURGE_INDEX_JOB, indexJobId(storageId, indexId)))
-  for (const job of jobs) {
-    try {
-      if (source.read(job, keyText(job)) !== undefined) return true
-    } catch (error) {
-      // A job that cannot be read is told of by itself.
-      if (isReplogError(error, 'CORRUPT')) return true
-      throw error
-    }
-  }
+  if (jobs.some((job) => isNoted(source, job))) return true
   const range = prefixRange(indexId === undefined ? rowPrefix(storageId) : indexPrefix(storageId, indexId))
   return (await source.store.sealedPage(range, ONE)).entries.length === 0
+}
+
+/** Whether a job deletes all keys of a storage, a part of which may be gone. */
+export function isBeingPurged(source: RowSource, storageId: number): boolean {
+  return isNoted(source, jobKey(PURGE_JOB, BigInt(storageId)))
+}
+
+function isNoted(source: RowSource, job: Buffer): boolean {
+  try {
+    return source.read(job, keyText(job)) !== undefined
+  } catch (error) {
+    // A job that cannot be read is told of by itself.
+    if (isReplogError(error, 'CORRUPT')) return true
+    throw error
+  }
 }
