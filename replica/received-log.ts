@@ -27,7 +27,7 @@ import type { LogPoint } from '../log/link/protocol.js'
 
 /** Frames back to back. */
 interface Message {
-  readonly bytes: Buffer
+  bytes: Buffer
   /** Up to here they are verified. */
   verifiedEnd: number
   /** Up to here they were taken out. */
@@ -51,6 +51,7 @@ export class ReceivedLog {
   #openBytes = 0
   #bytes = 0
   #end: LogPoint
+  #isRefused = false
 
   /** @param start after which frames are to come, the same point twice */
   constructor(start: Position, end: LogPoint) {
@@ -75,11 +76,11 @@ export class ReceivedLog {
   }
 
   /**
-   * Takes whole frames, back to back.
+   * Takes whole frames, back to back; behind a bad one it passes over all that comes, the same frame in sound included.
    * @throws ReplogError CORRUPT, LOG_GAP, DIVERGED, FENCED, UNSUPPORTED_VERSION; the frames before the bad one are kept
    */
   take(bytes: Buffer): void {
-    if (bytes.length === 0) return
+    if (bytes.length === 0 || this.#isRefused) return
     const message: Message = { bytes, verifiedEnd: 0, takenEnd: 0 }
     this.#messages.push(message)
     /** Where the frame begins that ends the newest whole transaction. */
@@ -94,6 +95,12 @@ export class ReceivedLog {
         this.#waiting++
         lastWhole = start
       }
+    } catch (error) {
+      this.#isRefused = true
+      // What was not verified is not kept, so that nothing can take it out.
+      if (message.verifiedEnd === 0) this.#messages.pop()
+      else message.bytes = bytes.subarray(0, message.verifiedEnd)
+      throw error
     } finally {
       this.#bytes += message.verifiedEnd
       this.#noteEnd(message, lastWhole)

@@ -12,6 +12,16 @@ import { ReceivedLog } from '../../replica/received-log.js'
 import { transaction } from '../codec/messages.js'
 
 const START: Position = { epoch: asEpoch(1), lsn: LSN_ZERO, digest: genesisDigest(Buffer.alloc(16)) }
+const SERVER = Buffer.alloc(16, 0x51)
+const SAMPLE: Transaction = {
+  lsn: asLsn(1n),
+  epoch: asEpoch(1),
+  originServerId: SERVER,
+  catalogId: 1,
+  startTimestampUs: 1n,
+  commitTimestampUs: 1n,
+  statements: [{ kind: 'newEpoch', epoch: asEpoch(1), serverId: SERVER }],
+}
 const START_POINT: LogPoint = { lsn: 0n, bytes: 100n, commitUs: 0n }
 /** Small, so that many transactions have several segments. */
 const SEGMENT_BYTES = 200
@@ -102,4 +112,23 @@ void t.test('behind a bad frame nothing is taken in, and what was before it come
     }),
     { numRuns: 60 },
   )
+})
+
+void t.test('a refused frame does not come out when the right one follows it', (t) => {
+  const [first, second, third] = framesOf([SAMPLE, SAMPLE, SAMPLE]).map((frames) => Buffer.concat(frames))
+  const damaged = Buffer.from(second!)
+  damaged[damaged.length - 1]! ^= 1
+  for (const bad of [damaged, Buffer.concat([first!, damaged])]) {
+    const received = new ReceivedLog(START, START_POINT)
+    if (bad === damaged) received.take(first!)
+    t.throws(() => received.take(bad), { code: 'CORRUPT' })
+    received.take(second!)
+    received.take(third!)
+    t.equal(received.waiting, 1, 'only what was before the bad one')
+    t.equal(received.end.lsn, 1n)
+    t.equal(received.waitingBytes, first!.length)
+    t.same(Buffer.concat(received.next().frames), first)
+    t.equal(received.waiting, 0)
+  }
+  t.end()
 })
