@@ -81,7 +81,8 @@ async function compare(first: string, second: string, json: boolean, terminal: T
   throw new ReplogError(
     'DIVERGED',
     `${formatCount(length)} key ranges differ. \`replog verify --data DIR\` on each tells which is damaged; stop that one ` +
-      'and run `replog repair --data DIR --from URL` with the URL of the other',
+      'and run `replog repair --data DIR --from URL` with the URL of the other. Where it finds nothing on either, keep the ' +
+      'primary and set the other up anew with `replog clone`',
   )
 }
 

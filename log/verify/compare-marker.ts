@@ -56,7 +56,7 @@ export async function divergedError(
   return new ReplogError(
     'DIVERGED',
     `at LSN ${lsn} this server's rows are not its primary's: ${parts.join('; ')}. Nothing more is applied. ` +
-      '`replog verify` names what differs; `replog repair --from URL` mends it, or clone this server anew',
+      '`replog verify URL URL` names the rows that differ; set this server up anew with `replog clone`',
   )
 }
 

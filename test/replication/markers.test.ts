@@ -108,6 +108,9 @@ void t.test('a replica whose rows differ stops as DIVERGED, and names table, cou
       `^at LSN ${lsn} .*table test.notes of catalog local has 3 rows of digest [0-9a-f]{16} here and 2 rows of digest`,
     ),
   })
+  const { message } = replica.replication().error!
+  t.match(message, /`replog verify URL URL`.*`replog clone`$/)
+  t.notMatch(message, /repair/, 'rows that agree with their own counts are none that a repair finds')
   t.equal(replica.position.lsn, lsn, 'nothing behind it is applied')
   t.equal(replica.state.verification.marker, undefined)
 

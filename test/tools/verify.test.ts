@@ -1,5 +1,7 @@
 /** `replog verify` and `replog repair` on real directories and running servers. (G8) */
 import { cpSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Terminal } from '../../tools/terminal.js'
@@ -185,6 +187,22 @@ void t.test('a peer of another cluster, or of another history, mends nothing', a
   t.match(diverged.stderr, /DIVERGED: at LSN 24/)
 })
 
+void t.test('a peer that was told to skip transactions mends nothing: its rows are not those of its log', async (t) => {
+  const { primary, path } = await pair(t)
+  const status = (await (await fetch(`${primary.url}/v1/status`)).json()) as object
+  const skipped = [{ lsn: '3', position: '1.3.00', by: 'operator', reason: 'test', at: '2026-01-01T00:00:00.000Z' }]
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ ...status, role: 'replica', replication: { skipped } }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const refused = await replog('repair', '--data', path, '--from', `http://127.0.0.1:${port}`)
+  t.equal(refused.code, 1)
+  t.match(refused.stderr, /DIVERGED: .* was told to skip transactions/)
+})
+
 void t.test('two servers are compared while transactions commit, and only what differs is told', async (t) => {
   const { primary, path } = await pair(t)
   const start = async (): Promise<{ readonly url: string; readonly close: () => Promise<void> }> => {
@@ -235,6 +253,10 @@ void t.test('two servers are compared while transactions commit, and only what d
     ],
   })
   t.equal((JSON.parse(found.stdout) as { differences: unknown[] }).differences.length, 2)
+  t.match(
+    found.stderr,
+    /Where it finds nothing on either, keep the primary and set the other up anew with `replog clone`/,
+  )
   ended = true
   await writes
 
