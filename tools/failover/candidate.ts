@@ -145,7 +145,7 @@ export class Candidate {
       return undefined
     }
     const ballots = await this.#ballots(cluster.value, own)
-    const needed = Math.max(1, members.length - cluster.value.confirmations + 1)
+    const needed = members.length - cluster.value.confirmations + 1
     if (ballots.length < needed) {
       this.#say(`${ballots.length} of ${needed} replicas that are needed have said where they stand`)
       return undefined
