@@ -1,9 +1,13 @@
 /**
  * Puts back frames that a log lost: the original bytes, from a peer. (G7, G8)
  *
- * A frame is taken only when the chain proves it: it continues what stands before it here. What stands behind it here has to
- * continue it in turn, so a peer of another history, or with other damage, is found out and nothing of it stays.
+ * Frames are taken only when the chain proves them: they continue what stands before them here, and what stands behind them
+ * here continues them. At the end of the log nothing stands behind: there what is left of the damaged frames has to tell that
+ * the peer's are the same, since a peer whose history parted at the last transaction continues the one before it as well.
+ *
+ * Invariant: nothing is written before every stretch was proved, so a peer of another history leaves nothing of it here.
  */
+import assert from 'node:assert/strict'
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { REPAIR_BATCH_BYTES } from '../../core/limits.js'
 import { type Lsn, type Position, nextLsn } from '../../core/position.js'
@@ -11,10 +15,11 @@ import { keyText, logKey, logRange } from '../../store/keys.js'
 import type { CommitGroup, Store } from '../../store/store.js'
 import { WriteSet } from '../../store/write-set.js'
 import { ChainVerifier } from '../codec/chain-verifier.js'
-import { type Frame, readWholeFrame } from '../codec/frame.js'
+import { DIGEST_OFFSET, FRAME_HEADER_BYTES, type Frame, readWholeFrame } from '../codec/frame.js'
 import { FrameReader } from '../codec/frame-reader.js'
 import type { LogFloor } from '../log-floor.js'
 import { findLogDamage } from './log-check.js'
+import type { RepairCommits } from './repair-note.js'
 import type { RepairPeer } from './repair-peer.js'
 
 const KEYS_PER_PAGE = 1000
@@ -32,7 +37,7 @@ export async function repairLog(
   floor: LogFloor,
   end: Lsn,
   peer: RepairPeer,
-  isDry: boolean,
+  commits: RepairCommits,
 ): Promise<LogRepair[]> {
   const repairs: LogRepair[] = []
   for (;;) {
@@ -45,12 +50,16 @@ export async function repairLog(
       )
     }
     if (damage.length === 0) return repairs
+    const stretches = []
     for (const { first, last, reason } of damage) {
       const before = await positionBefore(store, floor.position, first)
-      const frames = await putBack(store, before, last, peer, isDry)
+      const stretch = { before, last, isTail: last === end }
+      const frames = await putBack(store, stretch, peer, undefined)
       repairs.push({ first, last, frames, reason })
+      stretches.push(stretch)
     }
-    if (isDry) return repairs
+    if (commits.isDry) return repairs
+    for (const stretch of stretches) await putBack(store, stretch, peer, commits)
   }
 }
 
@@ -65,13 +74,32 @@ export async function positionBefore(store: Store, floor: Position, lsn: Lsn): P
   return { epoch, lsn: before, digest: Buffer.from(digest) }
 }
 
-/** @returns how many frames were put */
-async function putBack(store: Store, before: Position, last: Lsn, peer: RepairPeer, isDry: boolean): Promise<number> {
-  const writer = new FrameWriter(store, isDry)
+interface Stretch {
+  readonly before: Position
+  readonly last: Lsn
+  /** Nothing stands behind it. */
+  readonly isTail: boolean
+}
+
+/**
+ * @param commits without it the frames are proved, and none is put
+ * @returns how many frames it takes
+ */
+async function putBack(
+  store: Store,
+  { before, last, isTail }: Stretch,
+  peer: RepairPeer,
+  commits: RepairCommits | undefined,
+): Promise<number> {
+  const writer = new FrameWriter(store, commits)
   const chain = new ChainVerifier(before)
+  let isSame = true
   for await (const frames of transactionsOf(peer, before.lsn, chain)) {
+    if (isTail) for (const frame of frames) isSame = await isStoredHere(store, frame, isSame)
     await writer.put(frames)
     if (frames[0]!.lsn >= last) {
+      if (isTail && !isSame) throw unproved(peer, last)
+      if (!isTail) await requireContinuation(store, chain, peer)
       await writer.end()
       return writer.frames
     }
@@ -80,6 +108,43 @@ async function putBack(store: Store, before: Position, last: Lsn, peer: RepairPe
     'HISTORY_LOST',
     `${peer.url} has the log only up to LSN ${chain.position.lsn}, and LSN ${last} is needed; use a peer that has it`,
   )
+}
+
+/**
+ * Whether what is left here of a damaged frame tells that it was this one. Its digest says so of all frames up to it; else the
+ * rest of it does, when those before it are the same.
+ */
+async function isStoredHere(store: Store, frame: Frame, isSameBefore: boolean): Promise<boolean> {
+  const [stored] = await store.getFrames([logKey(frame.lsn, frame.segment)])
+  if (stored === undefined) return false
+  if (stored.subarray(DIGEST_OFFSET, FRAME_HEADER_BYTES).equals(frame.digest)) return true
+  return isSameBefore && stored.subarray(FRAME_HEADER_BYTES).equals(frame.payload)
+}
+
+function unproved(peer: RepairPeer, last: Lsn): ReplogError {
+  return new ReplogError(
+    'DIVERGED',
+    `nothing is left here that tells whether LSN ${last}, the last of this log, was that of ${peer.url}: their histories may ` +
+      'differ from there on; clone this server anew',
+  )
+}
+
+/** The sound transaction behind a stretch continues the peer's. @throws ReplogError DIVERGED */
+async function requireContinuation(store: Store, chain: ChainVerifier, peer: RepairPeer): Promise<void> {
+  const { lsn } = chain.position
+  const [behind] = await store.getFrames([logKey(nextLsn(lsn), 0)])
+  assert(behind !== undefined, 'what stands behind a stretch of damage is sound')
+  try {
+    chain.push(readWholeFrame(behind))
+  } catch (error) {
+    if (!isReplogError(error)) throw error
+    throw new ReplogError(
+      'DIVERGED',
+      `the frames of ${peer.url} up to LSN ${lsn} do not fit into this log: ${error.message}; use another peer, or clone ` +
+        'this server anew',
+      { cause: error },
+    )
+  }
 }
 
 /** Whole transactions behind an LSN as the peer has them, verified by the chain. @throws ReplogError DIVERGED, HISTORY_LOST */
@@ -108,19 +173,19 @@ export async function* transactionsOf(
 /** Replaces all that is stored of a transaction by the frames given. */
 class FrameWriter {
   readonly #store: Store
-  readonly #isDry: boolean
+  readonly #commits: RepairCommits | undefined
   #group: CommitGroup | undefined
   frames = 0
 
-  constructor(store: Store, isDry: boolean) {
+  constructor(store: Store, commits: RepairCommits | undefined) {
     this.#store = store
-    this.#isDry = isDry
+    this.#commits = commits
   }
 
   async put(frames: readonly Frame[]): Promise<void> {
     const { lsn } = frames[0]!
     this.frames += frames.length
-    if (this.#isDry) return
+    if (this.#commits === undefined) return
     const group = (this.#group ??= this.#store.group())
     const own = new Set(frames.map(({ segment }) => keyText(logKey(lsn, segment))))
     const stored = await this.#store.frames(logRange(lsn, nextLsn(lsn)), {
@@ -138,6 +203,6 @@ class FrameWriter {
   async end(): Promise<void> {
     const group = this.#group
     this.#group = undefined
-    if (group !== undefined) await this.#store.commit(group)
+    if (group !== undefined) await this.#commits?.commit(group)
   }
 }

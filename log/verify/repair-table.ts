@@ -2,7 +2,10 @@
  * Makes the rows of one table what they were at this log's position, with the help of a peer, and its index entries and
  * statistics what follows from the rows. Only what differs is written.
  *
- * Invariant: each step may be done again, so a repair that was interrupted is begun anew.
+ * Invariants:
+ * - no row is written before all of them were confirmed: the peer's are read once to be counted, and once more to be taken;
+ * - the count that the log made here is never outvoted. Only where it cannot be read may the peer's, of the same LSN, confirm;
+ * - each step may be done again, so a repair that was interrupted is begun anew.
  */
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { SCAN_PAGE_BYTES_MAX, SCAN_PAGE_ROWS_MAX } from '../../core/limits.js'
@@ -13,6 +16,7 @@ import { WriteSet } from '../../store/write-set.js'
 import type { Frame } from '../codec/frame.js'
 import { TableStats } from '../table-stats.js'
 import type { NamedStorage } from './flaw.js'
+import type { RepairCommits } from './repair-note.js'
 import type { PeerRows, RepairPeer } from './repair-peer.js'
 import { builtIndexes, checkRow, entriesOf, hasEntry } from './row-check.js'
 import type { CheckedPage, StillSource } from './row-source.js'
@@ -34,9 +38,20 @@ export interface TableRepair {
 
 const KEYS_SHOWN_MAX = 100
 
+interface Range {
+  readonly from: Buffer
+  readonly to: Buffer
+}
+
+/** What the peer's rows add up to at this log's position. */
+interface Walked {
+  readonly sum: TableStats
+  readonly lastPage: PeerRows
+}
+
 export interface TableRepairOptions {
   readonly at: Position
-  readonly isDry: boolean
+  readonly commits: RepairCommits
   /** Whole transactions of this server's log behind an LSN. @throws ReplogError HISTORY_LOST */
   readonly ownLog: (after: bigint) => AsyncIterable<readonly Frame[]>
 }
@@ -46,6 +61,7 @@ export class TableRepairer {
   readonly #table: CompiledTable
   readonly #options: TableRepairOptions
   readonly repair: TableRepair
+  #isHalfDone = false
 
   constructor(source: StillSource, table: CompiledTable, name: NamedStorage, options: TableRepairOptions) {
     this.#source = source
@@ -55,8 +71,33 @@ export class TableRepairer {
     this.repair = { catalog: name.catalog, table: name.table, ...counts, keys: [] }
   }
 
+  /** Rows were written, and others of the same table were not yet. */
+  get isHalfDone(): boolean {
+    return this.#isHalfDone
+  }
+
   /** @throws ReplogError NOT_FOUND, DIVERGED, HISTORY_LOST, LIMIT; CORRUPT when the peer's rows do not add up */
   async rowsFrom(peer: RepairPeer): Promise<void> {
+    const first = await this.#walk(peer, () => Promise.resolve())
+    const lacksStatistics = this.#confirm(first, peer)
+    const second = await this.#walk(peer, (range, rows) => this.#replace(range, rows))
+    if (!isSame(first.sum, second.sum)) {
+      throw new ReplogError(
+        'CORRUPT',
+        `the rows of ${peer.url} at LSN ${this.#options.at.lsn} were others when they were read again; verify that server, ` +
+          'and repeat the repair from a sound one',
+      )
+    }
+    this.#isHalfDone = false
+    if (!lacksStatistics) return
+    const writes = new WriteSet()
+    writes.put(statsKey(this.#table.storageId), first.lastPage.statistics)
+    this.repair.statisticsPut = true
+    await this.#commit(writes)
+  }
+
+  /** All rows of the table as they were at this log's position, range by range. */
+  async #walk(peer: RepairPeer, use: (range: Range, rows: Map<string, Buffer>) => Promise<void>): Promise<Walked> {
     const { storageId } = this.#table
     const range = prefixRange(rowPrefix(storageId))
     const { at, ownLog } = this.#options
@@ -69,16 +110,15 @@ export class TableRepairer {
       const to = page.next ?? Buffer.from(range.to)
       const rows = rowsAt.rowsOf(page.lsn, page.rows, keyText(from), keyText(to))
       for (const [text, payload] of rows) sum.count(keyBytes(text), payload, 1)
-      await this.#replace({ from, to }, rows)
-      if (page.next === undefined) break
+      await use({ from, to }, rows)
+      if (page.next === undefined) return { sum, lastPage: page }
       from = to
       page = await peer.rows(this.#table.id, storageId, page.next)
     }
-    await this.#settleStatistics(sum, page, peer)
   }
 
   /** Writes the rows of a range that are not there as they should be, and deletes those that should not be. */
-  async #replace(range: { readonly from: Buffer; readonly to: Buffer }, rows: Map<string, Buffer>): Promise<void> {
+  async #replace(range: Range, rows: Map<string, Buffer>): Promise<void> {
     const writes = new WriteSet()
     for (let next: Buffer | undefined = range.from; next !== undefined;) {
       const page: CheckedPage = await this.#page(next, range.to)
@@ -96,6 +136,7 @@ export class TableRepairer {
       this.repair.rowsPut++
       this.#show(key)
     }
+    if (!writes.isEmpty && !this.#options.commits.isDry) this.#isHalfDone = true
     await this.#commit(writes)
   }
 
@@ -109,8 +150,11 @@ export class TableRepairer {
     if (this.repair.keys.length < KEYS_SHOWN_MAX) this.repair.keys.push(key.toString('hex'))
   }
 
-  /** The log counts the rows; where that cannot be read, or is wrong, the peer's count of the same LSN has to confirm them. */
-  async #settleStatistics(sum: TableStats, { lsn, statistics }: PeerRows, peer: RepairPeer): Promise<void> {
+  /**
+   * The log counts the rows. Where that cannot be read the peer's count of the same LSN has to confirm them.
+   * @returns whether the statistics have to be written, too
+   */
+  #confirm({ sum, lastPage }: Walked, peer: RepairPeer): boolean {
     const { storageId } = this.#table
     let counted: TableStats | undefined
     try {
@@ -118,20 +162,17 @@ export class TableRepairer {
     } catch (error) {
       if (!isReplogError(error, 'CORRUPT')) throw error
     }
-    if (counted !== undefined && isSame(counted, sum)) return
-    const peers = TableStats.decode(statistics)
-    if (lsn !== this.#options.at.lsn || !isSame(peers, sum)) {
-      throw new ReplogError(
-        'CORRUPT',
-        `the rows of ${peer.url} at LSN ${this.#options.at.lsn} are ${sum.rows} of digest ${sum.digest}, which nothing confirms` +
-          `${counted === undefined ? '' : `: the log here counts ${counted.rows} of digest ${counted.digest}`}; ` +
-          'verify that server, or use one that stands at the same LSN',
-      )
-    }
-    const writes = new WriteSet()
-    writes.put(statsKey(storageId), statistics)
-    this.repair.statisticsPut = true
-    await this.#commit(writes)
+    if (counted !== undefined && isSame(counted, sum)) return false
+    // A storage without statistics counts as empty: nothing says whether it never had any.
+    const isCounted = counted !== undefined && this.#value(statsKey(storageId)) !== undefined
+    const { at } = this.#options
+    if (!isCounted && lastPage.lsn === at.lsn && isSame(TableStats.decode(lastPage.statistics), sum)) return true
+    throw new ReplogError(
+      'CORRUPT',
+      `the rows of ${peer.url} at LSN ${at.lsn} are ${sum.rows} of digest ${sum.digest}, which nothing confirms` +
+        `${isCounted ? `: the log here counts ${counted!.rows} of digest ${counted!.digest}` : ''}; ` +
+        `verify that server${isCounted ? ', and use a sound one, or clone this server anew' : ', or use one that stands at the same LSN'}`,
+    )
   }
 
   /** The entries that follow from the rows as they are now. */
@@ -205,8 +246,7 @@ export class TableRepairer {
   }
 
   async #commit(writes: WriteSet): Promise<void> {
-    if (this.#options.isDry || writes.isEmpty) return
-    await this.#source.store.commit([writes])
+    if (!writes.isEmpty) await this.#options.commits.commit(writes)
   }
 }
 

@@ -1,14 +1,15 @@
 /**
  * Mends a store that nobody has open, with the help of a peer of the same history; only when told. (G8)
  *
- *   same history? ──> note that a repair is under way ──> log ──> rows, statistics, entries ──> what belongs to nobody
- *        ──> counters ──> verify everything again ──> the note goes
+ *   same history? ──> log ──> rows, statistics, entries ──> what belongs to nobody ──> counters ──> verify everything again
+ *        the first change of all writes a note that a repair is under way, which goes when all is done
  *
  * Invariants:
  * - while the note is there the store is not served, so nothing that is half mended is shown;
  * - each step compares and writes what differs, so a repair that was interrupted is begun anew;
  * - frames are put back only where the digest chain proves them, rows only where the count and digest that the log made
- *   confirm them; what cannot be proved is left as it is, and told.
+ *   confirm them, and nothing is deleted as nobody's while the dictionary is damaged; what cannot be proved is left as it
+ *   is, and told.
  */
 import { ReplogError, isReplogError, messageOf } from '../../core/errors.js'
 import { SCAN_PAGE_BYTES_MAX, SCAN_PAGE_ROWS_MAX } from '../../core/limits.js'
@@ -29,6 +30,7 @@ import { ChainVerifier } from '../codec/chain-verifier.js'
 import { type Frame, readWholeFrame } from '../codec/frame.js'
 import { LOG_BYTES_META, encodeLogBytes } from '../log-bytes.js'
 import type { LogFloor } from '../log-floor.js'
+import { checkDictionary } from './dictionary-check.js'
 import { namedTables } from './every-table.js'
 import type { Flaw } from './flaw.js'
 import { checkKeys } from './key-check.js'
@@ -36,7 +38,7 @@ import { findLogDamage } from './log-check.js'
 import { type LogRepair, positionBefore, repairLog } from './repair-log.js'
 import type { RepairPeer } from './repair-peer.js'
 import { type TableRepair, TableRepairer } from './repair-table.js'
-import { REPAIR_META } from './repair-note.js'
+import { RepairCommits } from './repair-note.js'
 import { StillSource } from './row-source.js'
 import { TableCheck } from './table-check.js'
 import { countCatalogs, logRecordOf, verifyStore } from './verify-store.js'
@@ -66,30 +68,29 @@ export async function repairStore(store: Store, peer: RepairPeer, options: Repai
   const others: string[] = []
   const refused: string[] = []
   const record = await logRecordOf(store, () => undefined)
-  if (!dryRun) await put(store, REPAIR_META, Buffer.from(peer.url))
+  const commits = new RepairCommits(store, peer.url, dryRun)
 
   onStep('log')
-  const log = await repairLog(store, record.floor, record.end, peer, dryRun)
+  const log = await repairLog(store, record.floor, record.end, peer, commits)
   // Without a whole log nothing else can be proved; a dry run shows what it can.
   const at = await positionAtEnd(store, record.floor, record.end, log, dryRun)
   if (record.bytes === undefined && !dryRun && at !== undefined) {
     const { bytes } = await findLogDamage(store, record.floor.position, record.end, { read: () => Promise.resolve() })
-    await put(store, LOG_BYTES_META, encodeLogBytes(record.end, record.floor.logBytes + bytes))
+    await commits.put(LOG_BYTES_META, encodeLogBytes(record.end, record.floor.logBytes + bytes))
     others.push('the record of the log size')
   }
-  const tables = at === undefined ? [] : await repairTables(store, peer, record.floor, at, options, refused)
-  others.push(...(await deleteStrays(store, dryRun)), ...(await repairCatalogs(store, dryRun)))
+  const tables = at === undefined ? [] : await repairTables(store, peer, record.floor, at, commits, onStep, refused)
+  const isSound = await isDictionarySound(store)
+  others.push(...(await deleteStrays(store, isSound, commits, refused)))
+  // What a catalog holds is the sum over its tables, of which one may be lost.
+  if (isSound) others.push(...(await repairCatalogs(store, commits)))
 
   onStep('verify')
   const { flaws, flawCount, position } = await verifyStore(store, {
     onFlaw: () => undefined,
     onProgress: () => undefined,
   })
-  if (!dryRun) {
-    const writes = new WriteSet()
-    writes.delete(REPAIR_META)
-    await store.commit([writes])
-  }
+  await commits.end()
   return { dryRun, position, log, tables, others, refused, left: flaws, leftCount: flawCount }
 }
 
@@ -109,7 +110,8 @@ async function repairTables(
   peer: RepairPeer,
   floor: LogFloor,
   at: Position,
-  { dryRun, onStep }: RepairOptions,
+  commits: RepairCommits,
+  onStep: RepairOptions['onStep'],
   refused: string[],
 ): Promise<TableRepair[]> {
   const repairs: TableRepair[] = []
@@ -125,7 +127,7 @@ async function repairTables(
     if (kinds.size === 0 || table === undefined) continue
     const repairer = new TableRepairer(source, table, name, {
       at,
-      isDry: dryRun,
+      commits,
       ownLog: (after) => ownTransactions(store, floor, after as Lsn, at.lsn),
     })
     try {
@@ -136,6 +138,8 @@ async function repairTables(
       await repairer.entries()
     } catch (error) {
       if (!isReplogError(error) || error.code === 'UNREACHABLE' || error.code === 'COMMIT_UNKNOWN') throw error
+      // The note stays: rows of two states are not served.
+      if (repairer.isHalfDone) throw error
       refused.push(`table ${name.table} of catalog ${name.catalog}: ${error.message}`)
     }
     repairs.push(repairer.repair)
@@ -168,7 +172,12 @@ async function* ownTransactions(store: Store, floor: LogFloor, after: Lsn, end: 
 }
 
 /** Keys of no known kind, and rows and entries that belong to no table: no log put them there. */
-async function deleteStrays(store: Store, dryRun: boolean): Promise<string[]> {
+async function deleteStrays(
+  store: Store,
+  isSound: boolean,
+  commits: RepairCommits,
+  refused: string[],
+): Promise<string[]> {
   const found: { message: string; key: Buffer }[] = []
   await checkKeys(new StillSource(store), {
     flaw: ({ kind, message, from }) => {
@@ -177,8 +186,32 @@ async function deleteStrays(store: Store, dryRun: boolean): Promise<string[]> {
     },
     read: () => Promise.resolve(),
   })
-  for (const { key } of found) if (!dryRun) await deleteRange(store, strayRange(key))
+  if (found.length > 0 && !isSound) {
+    // They may be the rows of a table whose definition is lost, or that definition itself.
+    refused.push(
+      `${found.length} keys or ranges that belong to nothing were not deleted, since the dictionary is damaged; ` +
+        'clone this server anew',
+    )
+    return []
+  }
+  for (const { key } of found) await deleteRange(store, strayRange(key), commits)
   return found.map(({ message }) => `deleted: ${message}`)
+}
+
+async function isDictionarySound(store: Store): Promise<boolean> {
+  let isSound = true
+  try {
+    await checkDictionary(new StillSource(store), {
+      flaw: () => {
+        isSound = false
+      },
+      read: () => Promise.resolve(),
+    })
+  } catch (error) {
+    if (!isReplogError(error, 'CORRUPT')) throw error
+    return false
+  }
+  return isSound
 }
 
 function strayRange(key: Buffer): { readonly from: Uint8Array; readonly to: Uint8Array } {
@@ -189,7 +222,12 @@ function strayRange(key: Buffer): { readonly from: Uint8Array; readonly to: Uint
   return { from: key, to: keyAfter(key) }
 }
 
-async function deleteRange(store: Store, { from, to }: { from: Uint8Array; to: Uint8Array }): Promise<void> {
+async function deleteRange(
+  store: Store,
+  { from, to }: { readonly from: Uint8Array; readonly to: Uint8Array },
+  commits: RepairCommits,
+): Promise<void> {
+  if (commits.isDry) return
   for (;;) {
     const page = await store.sealedPage(
       { from, to },
@@ -197,13 +235,13 @@ async function deleteRange(store: Store, { from, to }: { from: Uint8Array; to: U
     )
     const writes = new WriteSet()
     for (const { key } of page.entries) writes.delete(key)
-    if (!writes.isEmpty) await store.commit([writes])
+    if (!writes.isEmpty) await commits.commit(writes)
     if (page.exhausted) return
   }
 }
 
 /** Statistics of catalogs are sums over those of their tables. */
-async function repairCatalogs(store: Store, dryRun: boolean): Promise<string[]> {
+async function repairCatalogs(store: Store, commits: RepairCommits): Promise<string[]> {
   const mended: string[] = []
   let counted: Awaited<ReturnType<typeof countCatalogs>>
   try {
@@ -221,15 +259,9 @@ async function repairCatalogs(store: Store, dryRun: boolean): Promise<string[]> 
       if (!isReplogError(error, 'CORRUPT')) throw error
     }
     mended.push(`the statistics of catalog ${name}`)
-    if (!dryRun) await put(store, key, stats.encode())
+    await commits.put(key, stats.encode())
   }
   return mended
-}
-
-async function put(store: Store, key: Buffer, payload: Buffer): Promise<void> {
-  const writes = new WriteSet()
-  writes.put(key, payload)
-  await store.commit([writes])
 }
 
 /** The position here at an LSN that both servers have, to be compared with the peer's. @throws ReplogError CORRUPT */

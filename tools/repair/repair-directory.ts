@@ -45,6 +45,12 @@ async function requireSameHistory(store: Store, client: HttpClient): Promise<voi
       `${client.url} belongs to cluster ${status.clusterId ?? 'none'}, this directory to ${own}; use a peer of the same cluster`,
     )
   }
+  if ((status.replication?.skipped?.length ?? 0) > 0) {
+    throw new ReplogError(
+      'DIVERGED',
+      `${client.url} was told to skip transactions, so its rows are not those of its log; use another peer`,
+    )
+  }
   const position = await comparablePosition(store, parsePosition(status.position).lsn)
   if (position === undefined || parsePosition(position).lsn === 0n) return
   const { lsn } = parsePosition(position)
