@@ -7,7 +7,6 @@
  *
  * Invariant: nothing is written before every stretch was proved, so a peer of another history leaves nothing of it here.
  */
-import assert from 'node:assert/strict'
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { REPAIR_BATCH_BYTES } from '../../core/limits.js'
 import { type Lsn, type Position, nextLsn } from '../../core/position.js'
@@ -53,7 +52,7 @@ export async function repairLog(
     const stretches = []
     for (const { first, last, reason } of damage) {
       const before = await positionBefore(store, floor.position, first)
-      const stretch = { before, last, isTail: last === end }
+      const stretch = { before, last, isTail: last >= end }
       const frames = await putBack(store, stretch, peer, undefined)
       repairs.push({ first, last, frames, reason })
       stretches.push(stretch)
@@ -133,7 +132,8 @@ function unproved(peer: RepairPeer, last: Lsn): ReplogError {
 async function requireContinuation(store: Store, chain: ChainVerifier, peer: RepairPeer): Promise<void> {
   const { lsn } = chain.position
   const [behind] = await store.getFrames([logKey(nextLsn(lsn), 0)])
-  assert(behind !== undefined, 'what stands behind a stretch of damage is sound')
+  if (behind === undefined)
+    throw new ReplogError('CORRUPT', `the log lacks transaction ${nextLsn(lsn)}; clone this server anew`)
   try {
     chain.push(readWholeFrame(behind))
   } catch (error) {
