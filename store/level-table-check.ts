@@ -144,6 +144,8 @@ class Cursor {
       if (this.at >= this.#end) break
       const byte = this.#bytes[this.at++]!
       value += (byte & 0x7f) * 2 ** shift
+      // A flipped bit may lengthen a number by a zero behind it, which LevelDB does not write.
+      if (byte === 0 && shift > 0) break
       if (byte < 0x80) return value
     }
     throw new Damage('a place in it is malformed')
