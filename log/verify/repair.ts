@@ -33,7 +33,7 @@ import type { LogFloor } from '../log-floor.js'
 import { checkDictionary } from './dictionary-check.js'
 import { namedTables } from './every-table.js'
 import type { Flaw } from './flaw.js'
-import { checkKeys } from './key-check.js'
+import { checkKeys, isBeingPurged } from './key-check.js'
 import { findLogDamage } from './log-check.js'
 import { type LogRepair, positionBefore, repairLog } from './repair-log.js'
 import type { RepairPeer } from './repair-peer.js'
@@ -117,6 +117,8 @@ async function repairTables(
   const repairs: TableRepair[] = []
   const source = new StillSource(store)
   for (const { message, name } of await namedTables(store)) {
+    // What a job is about to delete is no table to be filled again.
+    if (isBeingPurged(source, name.storageId)) continue
     onStep(`table ${name.table} of catalog ${name.catalog}`)
     const kinds = new Set<Flaw['kind']>()
     await new TableCheck(source, message.id, name, {
