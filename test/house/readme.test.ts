@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { runShell, runTypeScript } from './examples.js'
 import { fencedBlocks, tableRows, type FencedBlock } from './markdown.js'
+import { freePort } from '../nats/nats-server.js'
 import { repositoryPath, repositoryText } from './repository.js'
+
+/** Ports as README.md writes them. */
+const PORTS = /\b74\d\d\b/g
 
 /** A new folder outside the repository, so that nothing of the repository's own node_modules is found from it. */
 function newFolder(t: { teardown(callback: () => void): void }): string {
@@ -14,6 +18,15 @@ function newFolder(t: { teardown(callback: () => void): void }): string {
     rmSync(directory, { recursive: true, force: true })
   })
   return directory
+}
+
+/** The same with other ports: whatever else listens on this machine is none of what README.md shows. */
+async function onFreePorts(blocks: readonly FencedBlock[]): Promise<FencedBlock[]> {
+  const ports = new Map<string, string>()
+  for (const port of new Set(blocks.flatMap(({ text }) => text.match(PORTS) ?? []))) {
+    ports.set(port, String(await freePort()))
+  }
+  return blocks.map((one) => ({ ...one, text: one.text.replaceAll(PORTS, (port) => ports.get(port)!) }))
 }
 
 function block(language: string, text: string): FencedBlock {
@@ -89,7 +102,7 @@ if (existsSync(repositoryPath('README.md'))) {
   }
 
   t.test('the shell examples of README.md run', async (t) => {
-    const { ok, output } = await runShell(ofLanguage('sh'), newFolder(t))
+    const { ok, output } = await runShell(await onFreePorts(ofLanguage('sh')), newFolder(t))
     t.ok(ok, output)
   })
 }
