@@ -49,6 +49,11 @@ export class TcpProxy {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Whether there is a connection that a cut would break. */
+  get connected(): boolean {
+    return [...this.#sockets].some((socket) => !socket.destroyed)
+  }
+
   /** Breaks every connection in the middle of whatever it does. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy()
