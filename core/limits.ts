@@ -120,6 +120,12 @@ export const HTTP_BODY_BYTES_MAX = 16 * MIB
 export const LINK_MESSAGE_BYTES_MAX = FRAME_PAYLOAD_BYTES_MAX + 8 * MIB
 /** Frames are coalesced into link messages of about this size. */
 export const LINK_CHUNK_BYTES_TARGET = 256 * KIB
+/** What a change stream reads of the log at once, and most changes that it decodes before they are taken. */
+export const CHANGE_CHUNK_BYTES_TARGET = 256 * KIB
+export const CHANGE_BATCH_CHANGES_MAX = 512
+/** Shortest and longest time between two heartbeats of a change stream. */
+export const CHANGE_HEARTBEAT_MS_MIN = 10
+export const CHANGE_HEARTBEAT_MS_MAX = 3_600_000
 /** A follower whose socket holds more unsent bytes than this is not given more until it drains. */
 export const LINK_UNSENT_BYTES_MAX = 8 * MIB
 /** Heartbeat period on the replica link, in milliseconds. */

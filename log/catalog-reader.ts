@@ -10,6 +10,9 @@ import { type CatalogIdentifier, formatTableName } from '../ddl/identifiers.js'
 import { catalogTablesPrefix, keyText, schemaPrefix } from '../store/keys.js'
 import type { Snapshot } from '../store/versions.js'
 import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
+import type { Heartbeat, TransactionEvent } from './changes/change.js'
+import { type ChangeOptions, ChangeSource } from './changes/change-source.js'
+import { ChangeStream } from './changes/change-stream.js'
 import type { SchemaMessage, TableMessage } from './codec/message.js'
 import {
   type DescribedTable,
@@ -87,6 +90,23 @@ export class CatalogReader {
     } finally {
       this.#state.versions.close(snapshot)
     }
+  }
+
+  /**
+   * The changes of the catalog as they become durable, in the order of commits, without a gap.
+   *
+   *   for await (const change of db.changes({ after: token })) { … }
+   *
+   * Reads the log only as fast as it is read from. Each change has a `token`, with which another stream, also after a
+   * restart or on the server that became the primary, goes on behind it.
+   * @throws ReplogError INVALID_ARGUMENT; what comes later rejects `next()`: HISTORY_LOST, DIVERGED, NOT_FOUND, CLOSED
+   */
+  changes(
+    options: ChangeOptions & { readonly transactions: true; readonly snapshot?: false },
+  ): ChangeStream<TransactionEvent | Heartbeat>
+  changes(options?: ChangeOptions): ChangeStream
+  changes(options: ChangeOptions = {}): ChangeStream {
+    return new ChangeStream(new ChangeSource(this.#state, this.name, options), options.signal)
   }
 
   /** The compiled table as it stands now. @throws ReplogError NOT_FOUND */

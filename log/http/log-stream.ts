@@ -13,7 +13,8 @@ import { type Lsn, formatPosition, parseLsn, parsePosition } from '../../core/po
 import { LogCursor } from '../log-cursor.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import type { HttpContext } from './http-context.js'
-import { POSITION_HEADER, requireSameHistory, waitUntilDurable } from './position.js'
+import { requireSameHistory } from '../same-history.js'
+import { POSITION_HEADER, waitUntilDurable } from './position.js'
 import { answers } from './schemas.js'
 
 interface LogQuery {

@@ -1,0 +1,85 @@
+/**
+ * Which changes a stream lets through.
+ *
+ *   tables      "schema.table", "schema.*", "*"; names as in `log/http`: "orders" is "test.orders"
+ *   operations  insert, update, delete, rewrite, definition
+ *
+ * Names are matched against the name that a table has at the place of the log, so a table that is renamed into the
+ * filter is told of from there on. The tables of subscriptions and projections are told of only where they are named:
+ * who acknowledges what he reads would read his own acknowledgements.
+ */
+import { ReplogError } from '../../core/errors.js'
+import { formatTableName, parseQualifiedName } from '../../ddl/identifiers.js'
+import type { RowOperation } from './change.js'
+
+export type ChangeOperation = RowOperation | 'definition'
+
+export const CHANGE_OPERATIONS: readonly ChangeOperation[] = ['insert', 'update', 'delete', 'rewrite', 'definition']
+/** Schema of the tables in which replog keeps what belongs to consumers. */
+export const SYSTEM_SCHEMA = 'replog'
+
+const TABLES_MAX = 1000
+
+export interface ChangeFilterInput {
+  /** All tables of the catalog when left out. */
+  readonly tables?: readonly string[] | undefined
+  /** All of them when left out. */
+  readonly operations?: readonly ChangeOperation[] | undefined
+}
+
+export class ChangeFilter {
+  readonly #operations: ReadonlySet<ChangeOperation>
+  readonly #names: ReadonlySet<string> | undefined
+  readonly #schemas: ReadonlySet<string>
+
+  /** @throws ReplogError INVALID_ARGUMENT */
+  constructor({ tables, operations = CHANGE_OPERATIONS }: ChangeFilterInput = {}) {
+    if (!Array.isArray(operations) || operations.length === 0) {
+      throw invalid('`operations` is a list of insert, update, delete, rewrite and definition')
+    }
+    for (const operation of operations as readonly unknown[]) {
+      if (CHANGE_OPERATIONS.includes(operation as ChangeOperation)) continue
+      throw invalid(
+        `${JSON.stringify(operation)} is no operation of a change stream; there are ${CHANGE_OPERATIONS.join(', ')}`,
+      )
+    }
+    this.#operations = new Set(operations)
+    const schemas = new Set<string>()
+    this.#schemas = schemas
+    if (tables === undefined) return
+    if (!Array.isArray(tables) || tables.length === 0 || tables.length > TABLES_MAX) {
+      throw invalid(
+        `\`tables\` lists 1 to ${TABLES_MAX} names, such as "test.orders" or "test.*"; leave it out for all`,
+      )
+    }
+    const names = new Set<string>()
+    let all = false
+    for (const table of tables as readonly unknown[]) {
+      if (table === '*') all = true
+      else if (typeof table === 'string' && table.endsWith('.*')) {
+        schemas.add(parseQualifiedName(`${table.slice(0, -2)}.x`).schema)
+      } else names.add(formatTableName(parseQualifiedName(table)))
+    }
+    if (!all) this.#names = names
+    else for (const name of names) if (parseQualifiedName(name).schema === SYSTEM_SCHEMA) schemas.add(SYSTEM_SCHEMA)
+  }
+
+  hasOperation(operation: ChangeOperation): boolean {
+    return this.#operations.has(operation)
+  }
+
+  hasTable(schema: string, table: string): boolean {
+    if (this.#schemas.has(schema)) return true
+    if (this.#names === undefined) return schema !== SYSTEM_SCHEMA
+    return this.#names.has(formatTableName({ schema, table }))
+  }
+
+  /** Whether changes of schemas and of the catalog itself are told of: where all tables are. */
+  get hasWhole(): boolean {
+    return this.#names === undefined
+  }
+}
+
+function invalid(message: string): ReplogError {
+  return new ReplogError('INVALID_ARGUMENT', message)
+}

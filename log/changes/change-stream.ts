@@ -1,0 +1,110 @@
+/**
+ * A change stream as applications read it: `for await`, a Node stream, or a web stream.
+ *
+ * It reads only as fast as it is read from. Ends when the loop is left, when it is destroyed, when its signal is aborted,
+ * and when the server closes.
+ */
+import { Readable } from 'node:stream'
+import { ReadableStream } from 'node:stream/web'
+import { CHANGE_BATCH_CHANGES_MAX } from '../../core/limits.js'
+import type { Change } from './change.js'
+import type { ChangeSource } from './change-source.js'
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, undefined> {
+  readonly #batches: AsyncGenerator<Change[]>
+  readonly #stop = new AbortController()
+  readonly #signal: AbortSignal | undefined
+  #batch: Change[] = []
+  #next = 0
+  /** The step that is under way: who asks again before it ended waits for it. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #isEnded = false
+
+  constructor(source: ChangeSource, signal: AbortSignal | undefined) {
+    this.#signal = signal
+    this.#batches = source.batches(this.#stop.signal)
+    if (signal === undefined) return
+    if (signal.aborted) this.#abort()
+    else signal.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  readonly #abort = (): void => {
+    this.#stop.abort(this.#signal?.reason)
+  };
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /** @throws ReplogError HISTORY_LOST, DIVERGED, NOT_FOUND, CORRUPT, CLOSED; the reason of an aborted signal */
+  next(): Promise<IteratorResult<Item, undefined>> {
+    if (this.#next < this.#batch.length && !this.#stop.signal.aborted) {
+      return Promise.resolve({ done: false, value: this.#batch[this.#next++] as Item })
+    }
+    const turn = this.#turn.then(() => this.#step())
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** Ends the stream; what is called when a `for await` is left. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#end()
+    this.#stop.abort()
+    await this.#batches.return(undefined).catch(() => undefined)
+    return DONE
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+
+  /** As a Node stream of objects. Destroying it ends this stream. */
+  readable(): Readable {
+    return Readable.from(this, { objectMode: true, highWaterMark: CHANGE_BATCH_CHANGES_MAX })
+  }
+
+  /** As a web stream. Cancelling it ends this stream. */
+  toReadableStream(): ReadableStream<Item> {
+    return new ReadableStream<Item>(
+      {
+        pull: async (controller) => {
+          const { done, value } = await this.next()
+          if (done === true) controller.close()
+          else controller.enqueue(value)
+        },
+        cancel: async () => {
+          await this.return()
+        },
+      },
+      { highWaterMark: 1 },
+    )
+  }
+
+  async #step(): Promise<IteratorResult<Item, undefined>> {
+    if (this.#isEnded) return DONE
+    try {
+      this.#stop.signal.throwIfAborted()
+      if (this.#next < this.#batch.length) return { done: false, value: this.#batch[this.#next++] as Item }
+      const { done, value } = await this.#batches.next()
+      if (done === true) {
+        this.#end()
+        return DONE
+      }
+      this.#batch = value
+      this.#next = 1
+      return { done: false, value: value[0] as Item }
+    } catch (error) {
+      this.#end()
+      throw error
+    }
+  }
+
+  #end(): void {
+    this.#isEnded = true
+    this.#batch = []
+    this.#next = 0
+    this.#signal?.removeEventListener('abort', this.#abort)
+  }
+}
