@@ -66,7 +66,7 @@ export class ChangeSource {
    * Changes in order, some at a time; never none.
    * @throws ReplogError HISTORY_LOST, DIVERGED, NOT_FOUND (catalog), INVALID_ARGUMENT, CORRUPT, CLOSED; the signal's reason
    */
-  async *batches(signal: AbortSignal): AsyncGenerator<Change[]> {
+  async *batches(signal: AbortSignal): AsyncGenerator<Change[], undefined> {
     const endLsn = this.#options.follow === false ? this.#state.durable.lsn : LSN_MAX
     await this.#begin(signal)
     this.#toldMs = this.#clock.monotonicMs()
@@ -82,6 +82,7 @@ export class ChangeSource {
       if (!this.#reader.atHead) await this.#reader.read()
       signal.throwIfAborted()
     }
+    return undefined
   }
 
   async #begin(signal: AbortSignal): Promise<void> {

@@ -13,7 +13,7 @@ import type { ChangeSource } from './change-source.js'
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, undefined> {
-  readonly #batches: AsyncGenerator<Change[]>
+  readonly #batches: AsyncGenerator<Change[], undefined>
   readonly #stop = new AbortController()
   readonly #signal: AbortSignal | undefined
   #batch: Change[] = []
@@ -70,9 +70,9 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
     return new ReadableStream<Item>(
       {
         pull: async (controller) => {
-          const { done, value } = await this.next()
-          if (done === true) controller.close()
-          else controller.enqueue(value)
+          const result = await this.next()
+          if (result.done === true) controller.close()
+          else controller.enqueue(result.value)
         },
         cancel: async () => {
           await this.return()
@@ -87,14 +87,14 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
     try {
       this.#stop.signal.throwIfAborted()
       if (this.#next < this.#batch.length) return { done: false, value: this.#batch[this.#next++] as Item }
-      const { done, value } = await this.#batches.next()
-      if (done === true) {
+      const result = await this.#batches.next()
+      if (result.done === true) {
         this.#end()
         return DONE
       }
-      this.#batch = value
+      this.#batch = result.value
       this.#next = 1
-      return { done: false, value: value[0] as Item }
+      return { done: false, value: result.value[0] as Item }
     } catch (error) {
       this.#end()
       throw error

@@ -11,7 +11,7 @@ import { type WholeTransaction, wholeTransactions } from './whole-transactions.j
 export class TransactionReader {
   readonly #cursor: LogCursor
   readonly #begun: Buffer[] = []
-  #chunk: Iterator<WholeTransaction> = [][Symbol.iterator]()
+  #chunk: Iterator<WholeTransaction, undefined> = wholeTransactions(Buffer.alloc(0), [])
   #next: WholeTransaction | undefined
   /** After the last transaction that was taken. */
   #position: Position
@@ -30,9 +30,9 @@ export class TransactionReader {
   /** The next transaction that is at hand, if it is not behind `limit`. */
   take(limit: Lsn): WholeTransaction | undefined {
     if (this.#next === undefined) {
-      const { done, value } = this.#chunk.next()
-      if (done === true) return undefined
-      this.#next = value as WholeTransaction
+      const result = this.#chunk.next()
+      if (result.done === true) return undefined
+      this.#next = result.value
     }
     const whole = this.#next
     if (whole.position.lsn > limit) return undefined

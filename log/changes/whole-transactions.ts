@@ -15,7 +15,7 @@ export interface WholeTransaction {
  * The transactions that end in `bytes`, whole frames that were checked.
  * @param begun payloads of one whose last segment has not come; keep it for the next call
  */
-export function* wholeTransactions(bytes: Buffer, begun: Buffer[]): Generator<WholeTransaction> {
+export function* wholeTransactions(bytes: Buffer, begun: Buffer[]): Generator<WholeTransaction, undefined> {
   for (let at = 0; at < bytes.length;) {
     const end = at + frameLength(bytes, at)!
     begun.push(bytes.subarray(at + FRAME_HEADER_BYTES, end))
@@ -27,4 +27,5 @@ export function* wholeTransactions(bytes: Buffer, begun: Buffer[]): Generator<Wh
     }
     at = end
   }
+  return undefined
 }
