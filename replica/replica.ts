@@ -10,7 +10,7 @@ import { type Epoch, type Lsn, type Position, asEpoch, formatPosition } from '..
 import { DEFAULT_CATALOG_NAME, catalogIdentifier } from '../ddl/identifiers.js'
 import { BackgroundJobs, type JobsView } from '../log/background-jobs.js'
 import { CatalogReader } from '../log/catalog-reader.js'
-import { requireSameHistory } from '../log/http/position.js'
+import { requireSameHistory } from '../log/same-history.js'
 import type { LinkSocket } from '../log/link/link-socket.js'
 import type { PrimaryNews } from '../log/link/protocol.js'
 import { Fence } from '../log/fence.js'
