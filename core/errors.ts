@@ -163,6 +163,12 @@ export const ERROR_CODES = {
     meaning: 'A request body, a row, a key or a frame exceeds its bound.',
     nextStep: 'Send smaller pieces; the message names the bound.',
   },
+  SYSTEM_TABLE: {
+    status: 403,
+    retryable: false,
+    meaning: 'The statement would write to, or define something in, the schema in which replog keeps its consumers.',
+    nextStep: 'Use another schema; change subscriptions and projections by their own calls and commands.',
+  },
   READ_ONLY_REPLICA: {
     status: 403,
     retryable: false,

@@ -16,6 +16,7 @@ import { indexPrefix, rowPrefix } from '../store/keys.js'
 import { compileExpression } from './check-expression.js'
 import { expressionText } from './expression-text.js'
 import { nearest } from './nearest.js'
+import { isSystem } from './system-schema.js'
 
 export type RowObject = Record<string, Value>
 
@@ -61,12 +62,15 @@ export class CompiledTable {
   readonly indexes: readonly CompiledIndex[]
   readonly autoIncrement: CompiledColumn | undefined
   readonly checks: readonly CompiledCheck[]
+  /** Kept by replog itself: statements of users only read it. */
+  readonly isSystem: boolean
   readonly #byName: ReadonlyMap<string, CompiledColumn>
 
   /** @param alike a table of the same version, columns, keys and indexes, whose parts can be used for this one */
   constructor(message: TableMessage, alike?: CompiledTable) {
     this.message = message
     this.rowPrefix = rowPrefix(message.storageId)
+    this.isSystem = isSystem(message)
     if (alike !== undefined) {
       this.columns = alike.columns
       this.#byName = alike.#byName

@@ -166,6 +166,16 @@ export class Catalog extends CatalogReader {
     return acks.asksReplicas(options.ack) ? this.#confirmed(executed, statements, options.ack) : executed
   }
 
+  /**
+   * The same in the lane for statements of replog itself, which may write what is replog's own; no user's statement comes
+   * here.
+   */
+  executeAsSystem(statements: readonly PointStatementInput[]): Promise<ExecuteResult> {
+    return this.#context.lane.runOneShot(
+      new SystemStatements(this.name, statements, NO_OPTIONS, this.#executeOnSnapshot),
+    )
+  }
+
   async #confirmed(
     executed: Promise<ExecuteResult>,
     statements: readonly StatementInput[],
@@ -318,5 +328,14 @@ class OneShotStatements implements OneShot<ExecuteResult> {
 
   runOnSnapshot(): Promise<ExecuteResult> {
     return this.#executeOnSnapshot(this.#statements, this.#options)
+  }
+}
+
+/** Statements of replog itself. */
+class SystemStatements extends OneShotStatements {
+  override execute(body: TransactionBody): void {
+    body.asSystem(() => {
+      super.execute(body)
+    })
   }
 }

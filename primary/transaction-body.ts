@@ -21,6 +21,7 @@ import {
 } from '../ddl/compiled-table.js'
 import type { ReadKey } from '../ddl/dictionary.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
+import { requireOrdinaryDefinition, requireSystemDefinition, systemTable } from '../ddl/system-schema.js'
 import { applyRowChange } from '../log/apply.js'
 import { Effects } from '../log/effects.js'
 import { applyDefinition, definitionText } from '../log/apply-definition.js'
@@ -71,6 +72,8 @@ export class TransactionBody {
   #foreignKeys: ForeignKeys | undefined
   /** Statements so far, undone ones included: what they read stays in memory. */
   #statementCount = 0
+  /** A statement of replog itself runs. */
+  #isSystem = false
 
   /** @throws ReplogError NOT_FOUND (catalog) */
   constructor(context: BodyContext) {
@@ -194,6 +197,23 @@ export class TransactionBody {
     return this.#table(name)
   }
 
+  /** A table whose rows a statement writes. @throws ReplogError SYSTEM_TABLE, as `table` */
+  #written(name: string): CompiledTable {
+    const table = this.table(name)
+    if (table.isSystem && !this.#isSystem) throw systemTable()
+    return table
+  }
+
+  /** Runs a statement of replog itself, which may write what is replog's. */
+  asSystem<Result>(statement: () => Result): Result {
+    this.#isSystem = true
+    try {
+      return statement()
+    } finally {
+      this.#isSystem = false
+    }
+  }
+
   #tableById(id: number): CompiledTable {
     const table = this.#findTable(id)
     if (table !== undefined) return table
@@ -223,7 +243,7 @@ export class TransactionBody {
   }
 
   insert(input: InsertInput): { inserted: number; autoIncrement?: bigint[] } {
-    const table = this.table(input.table)
+    const table = this.#written(input.table)
     const { autoIncrement: column } = table
     const autoIncrement: bigint[] | undefined = column && []
     this.atomically(() => {
@@ -239,7 +259,7 @@ export class TransactionBody {
 
   /** `updated` is 0 when no row has the key. */
   update(input: UpdateInput): { updated: 0 | 1 } {
-    const table = this.table(input.table)
+    const table = this.#written(input.table)
     const beforeKey = storedKey(table.rowKey(table.keyRow(input.key)))
     const { key, text } = beforeKey
     const assignments = Assignments.parse(table, input.set)
@@ -261,7 +281,7 @@ export class TransactionBody {
 
   /** `deleted` is 0 when no row has the key. */
   delete(input: KeyInput): { deleted: 0 | 1 } {
-    const table = this.table(input.table)
+    const table = this.#written(input.table)
     const beforeKey = storedKey(table.rowKey(table.keyRow(input.key)))
     const before = this.#readRow(beforeKey.key, beforeKey.text)
     if (before === undefined) return { deleted: 0 }
@@ -348,8 +368,14 @@ export class TransactionBody {
     })
   }
 
-  /** Adds a definition statement, in the order of the statements. @throws ReplogError TRANSACTION_TOO_LARGE */
+  /**
+   * Adds a definition statement, in the order of the statements.
+   * @throws ReplogError TRANSACTION_TOO_LARGE, SYSTEM_TABLE; ALREADY_EXISTS, of replog's own
+   */
   define(statement: DefinitionStatement): void {
+    const requirePermitted = this.#isSystem ? requireSystemDefinition : requireOrdinaryDefinition
+    // Not noted as read: what belongs to replog does so for good.
+    requirePermitted(statement, (id) => this.#context.state.dictionary.schemaById(this.peek, id))
     const { writes } = this.effects
     const before = writes.bytes
     this.atomically(() => {

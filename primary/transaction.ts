@@ -409,6 +409,12 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     return { rows }
   }
 
+  /** Runs a statement of replog itself, which may write what is replog's own; no user's statement comes here. */
+  async runAsSystem(statement: PointStatementInput): Promise<StatementResult> {
+    while (this.#turns.isTaken) await this.#turns.free()
+    return this.#permitted(() => this.#body.asSystem(() => runPointStatement(this.#body, statement)))
+  }
+
   /** Sets a savepoint; one of the same name is moved here. @throws ReplogError LIMIT */
   savepoint(name: string): void {
     this.#turns.requireFree()

@@ -10,13 +10,12 @@
  */
 import { ReplogError } from '../../core/errors.js'
 import { formatTableName, parseQualifiedName } from '../../ddl/identifiers.js'
+import { SYSTEM_SCHEMA_NAME } from '../../ddl/system-schema.js'
 import type { RowOperation } from './change.js'
 
 export type ChangeOperation = RowOperation | 'definition'
 
 export const CHANGE_OPERATIONS: readonly ChangeOperation[] = ['insert', 'update', 'delete', 'rewrite', 'definition']
-/** Schema of the tables in which replog keeps what belongs to consumers. */
-export const SYSTEM_SCHEMA = 'replog'
 
 const TABLES_MAX = 1000
 
@@ -61,7 +60,9 @@ export class ChangeFilter {
       } else names.add(formatTableName(parseQualifiedName(table)))
     }
     if (!all) this.#names = names
-    else for (const name of names) if (parseQualifiedName(name).schema === SYSTEM_SCHEMA) schemas.add(SYSTEM_SCHEMA)
+    else
+      for (const name of names)
+        if (parseQualifiedName(name).schema === SYSTEM_SCHEMA_NAME) schemas.add(SYSTEM_SCHEMA_NAME)
   }
 
   hasOperation(operation: ChangeOperation): boolean {
@@ -70,7 +71,7 @@ export class ChangeFilter {
 
   hasTable(schema: string, table: string): boolean {
     if (this.#schemas.has(schema)) return true
-    if (this.#names === undefined) return schema !== SYSTEM_SCHEMA
+    if (this.#names === undefined) return schema !== SYSTEM_SCHEMA_NAME
     return this.#names.has(formatTableName({ schema, table }))
   }
 
