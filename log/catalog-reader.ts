@@ -10,6 +10,7 @@ import { type CatalogIdentifier, formatTableName } from '../ddl/identifiers.js'
 import { catalogTablesPrefix, keyText, schemaPrefix } from '../store/keys.js'
 import type { Snapshot } from '../store/versions.js'
 import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
+import { CatalogSnapshot } from './catalog-snapshot.js'
 import type { Heartbeat, TransactionEvent } from './changes/change.js'
 import { type ChangeOptions, ChangeSource } from './changes/change-source.js'
 import { ChangeStream } from './changes/change-stream.js'
@@ -107,6 +108,15 @@ export class CatalogReader {
   changes(options?: ChangeOptions): ChangeStream
   changes(options: ChangeOptions = {}): ChangeStream {
     return new ChangeStream(new ChangeSource(this.#state, this.name, options), options.signal)
+  }
+
+  /**
+   * Reads at the LSN that is the newest durable one now, until it is closed. One that is held for ten minutes, or when
+   * memory for what changed since runs short, is given up: its reads are SNAPSHOT_TOO_OLD.
+   * @throws ReplogError CLOSED
+   */
+  snapshot(): CatalogSnapshot {
+    return new CatalogSnapshot(this.#state, this.#names, this.name)
   }
 
   /** The compiled table as it stands now. @throws ReplogError NOT_FOUND */

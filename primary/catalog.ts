@@ -11,7 +11,7 @@ import { type StoredOutcome, findOutcome } from '../log/stored-outcome.js'
 import type { TableNames } from '../log/table-names.js'
 import type { AckGate, AckInput } from './ack-gate.js'
 import { type Annotations, checkAnnotations } from './annotations.js'
-import type { CommitLane, OneShot } from './commit-lane.js'
+import type { CommitLane, CommitResult, OneShot } from './commit-lane.js'
 import type { LockOwner } from './lock-table.js'
 import { checkIdempotencyKey, decodeResults, encodeResults } from './outcome.js'
 import type { Quotas } from './quotas.js'
@@ -24,6 +24,7 @@ import {
   withStatement,
 } from './run-statement.js'
 import { Repetition } from './repetition.js'
+import { type RowWrite, type RowWriteOptions, RowWrites, writeRowsIn } from './row-writes.js'
 import type { StatementInput, StatementResult } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
 import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
@@ -46,6 +47,9 @@ export interface ExecuteOptions extends TransactionOptions {
   /** How safe it must be before it is answered; the default of the server when left out. What only reads never waits. */
   readonly ack?: AckInput | undefined
 }
+
+/** How `transaction(work)` runs. */
+type RepeatedOptions = TransactionOptions & CommitOptions & { readonly attemptsMax?: number }
 
 export interface CatalogContext {
   readonly state: ReplicatedState
@@ -91,8 +95,16 @@ export class Catalog extends CatalogReader {
    */
   async transaction<Result>(
     work: (transaction: Transaction) => Promise<Result> | Result,
-    options: TransactionOptions & CommitOptions & { readonly attemptsMax?: number } = {},
+    options: RepeatedOptions = {},
   ): Promise<Result> {
+    const { result } = await this.#repeat(work, options)
+    return result
+  }
+
+  async #repeat<Result>(
+    work: (transaction: Transaction) => Promise<Result> | Result,
+    options: RepeatedOptions,
+  ): Promise<{ readonly result: Result; readonly committed: CommitResult }> {
     requireOptions(options)
     const { attemptsMax = TRANSACTION_ATTEMPTS_MAX } = options
     this.#context.acks.check(options.ack)
@@ -103,13 +115,33 @@ export class Catalog extends CatalogReader {
       priority = transaction.priority
       try {
         const result = await work(transaction)
-        await transaction.commit({ idempotencyKey: options.idempotencyKey, ack: options.ack })
-        return result
+        const committed = await transaction.commit({ idempotencyKey: options.idempotencyKey, ack: options.ack })
+        return { result, committed }
       } catch (error) {
         transaction.rollback()
         await repetition.next(error)
       }
     }
+  }
+
+  /**
+   * Inserts, updates and deletes rows by their keys as one transaction in the commit lane, on the newest state: it cannot
+   * conflict. More writes than a one-shot transaction may have statements run on a snapshot and are repeated on a conflict.
+   * @throws ReplogError what the statements throw; nothing is committed then. COMMIT_UNKNOWN; ACK_TIMEOUT
+   */
+  async writeRows(writes: readonly RowWrite[], options: RowWriteOptions = {}): Promise<CommitResult> {
+    requireOptions(options)
+    const { acks, lane, quotas } = this.#context
+    const { ack, annotations } = options
+    acks.check(ack)
+    const runOnSnapshot = async (): Promise<CommitResult> => {
+      const { committed } = await this.#repeat((transaction) => writeRowsIn(transaction, writes), { annotations, ack })
+      return committed
+    }
+    if (writes.length > quotas.bound('oneShotStatements').value) return runOnSnapshot()
+    const result = await lane.runOneShot(new RowWrites(this.name, writes, options, runOnSnapshot))
+    if (acks.asksReplicas(ack)) await this.#confirm(result.position, ack)
+    return result
   }
 
   /**
@@ -184,12 +216,16 @@ export class Catalog extends CatalogReader {
     const result = await executed
     // Who asks what became of a key that nobody has used is told so at once: there is nothing to confirm.
     if (statements.length === 0 && !result.replayed) return result
+    await this.#confirm(result.position, ack)
+    return result
+  }
+
+  async #confirm(position: Position, ack: AckInput | undefined): Promise<void> {
     const { acks, lane } = this.#context
-    await acks.confirm(result.position, ack)
+    await acks.confirm(position, ack)
     // The wait may have been longer than the lease. (W1)
     const unknown = lane.unknownOutcome()
     if (unknown !== undefined) throw unknown
-    return result
   }
 
   readonly #executeOnSnapshot: ExecuteStatements = async (statements, options) => {
