@@ -71,8 +71,8 @@ export class Acknowledgements {
   readonly #clock: Clock
   /** By server id. */
   readonly #followers = new Map<string, Reached>()
-  /** Server ids of those that have a connection. */
-  readonly #connected = new Set<string>()
+  /** Those that have a connection, by server id, and whether they said that they take part in elections. */
+  readonly #connected = new Map<string, boolean>()
   /** Whose confirmations count; everybody's when undefined. */
   #members: ReadonlySet<string> | undefined
   /** How many make a transaction durable on replicas, whatever a commit asks for. */
@@ -96,8 +96,13 @@ export class Acknowledgements {
     return this.#connected.size
   }
 
-  get connectedIds(): readonly string[] {
-    return [...this.#connected]
+  isConnected(serverId: string): boolean {
+    return this.#connected.has(serverId)
+  }
+
+  /** Server ids of those that have a connection and said that they take part in elections. */
+  get votingIds(): readonly string[] {
+    return [...this.#connected].filter(([, votes]) => votes).map(([serverId]) => serverId)
   }
 
   /** How far a follower has confirmed; undefined for one that is not known. */
@@ -116,8 +121,9 @@ export class Acknowledgements {
     for (const line of this.#lines.values()) this.#settleConfirmed(line)
   }
 
-  connect(serverId: string): void {
-    this.#connected.add(serverId)
+  /** @param votes whether it takes part in elections, as it said with this connection */
+  connect(serverId: string, votes = false): void {
+    this.#connected.set(serverId, votes)
   }
 
   disconnect(serverId: string): void {

@@ -62,6 +62,8 @@ export interface FollowerOptions {
   /** http:// or ws:// address of the primary. */
   readonly from: string
   readonly name: string
+  /** Says with each connection that this server takes part in elections. */
+  readonly votes?: boolean | undefined
   /** Begins a connection; a WebSocket when not given. */
   readonly connect?: ((url: string) => LinkSocket) | undefined
   /** How long after its commit a transaction is applied, on the primary's clock; at once when not given. */
@@ -296,6 +298,7 @@ export class LogFollower {
         name: this.#options.name,
         position: formatPosition(head),
         bytes: headLogBytes,
+        votes: this.#options.votes === true,
       }),
     )
   }

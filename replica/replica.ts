@@ -46,6 +46,11 @@ export interface ReplicaOptions {
   readonly only?: readonly string[] | undefined
   /** Bytes per second that the scrub reads in the background; 0: none runs by itself. 1 MiB when left out. */
   readonly scrubBytesPerSecond?: number | undefined
+  /**
+   * Tells the primary that this replica takes part in elections, so that one that fails over by itself may count on it:
+   * only for who runs elections, as `replog replica --auto-failover` does. False when left out.
+   */
+  readonly votes?: boolean | undefined
   readonly clock?: Clock
   /** An engine to use instead of LevelDB at `path`; for tests and simulations. */
   readonly engine?: Engine
@@ -341,6 +346,7 @@ export class Replica {
     return new LogFollower(this.state, this.#jobs, options.clock ?? systemClock, {
       from: this.#from,
       name: options.name ?? 'replica',
+      votes: options.votes,
       connect: options.connect,
       random: options.random,
       delayMs: options.delayMs,

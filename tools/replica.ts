@@ -79,6 +79,7 @@ export const verb: Verb<ReplicaFlags> = {
       name: options.name,
       delayMs: options.delay * 1000,
       only: options.only,
+      votes: options.autoFailover,
       scrubBytesPerSecond: options.scrubRate,
       logRetention: retentionOf(options),
       onError,

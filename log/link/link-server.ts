@@ -176,7 +176,7 @@ export class LinkServer {
     const connection = { follower, socket }
     this.#followers.set(hello.serverId, connection)
     this.#options.acknowledgements?.report(hello.serverId, follower.reached)
-    this.#options.acknowledgements?.connect(hello.serverId)
+    this.#options.acknowledgements?.connect(hello.serverId, hello.votes)
     send(socket, {
       type: 'welcome',
       protocol: LINK_PROTOCOL,

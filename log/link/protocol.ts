@@ -40,6 +40,8 @@ export interface Hello {
   readonly bytes: bigint
   /** False on a replica that has the frames from elsewhere, from JetStream, and wants to be known here; true when left out. */
   readonly frames?: boolean
+  /** True on a replica that takes part in elections (`--auto-failover`); false when left out. */
+  readonly votes?: boolean
 }
 
 /** What the server that is followed knows of the primary at the end of the chain, which it may be itself. */
@@ -106,6 +108,7 @@ export function decodeLinkMessage(text: string): LinkMessage | undefined {
         position: requireText(fields, 'position'),
         bytes: requireInteger(fields, 'bytes'),
         frames: fields['frames'] !== false,
+        votes: fields['votes'] === true,
       }
     case 'welcome':
       return {
