@@ -126,6 +126,15 @@ export const CHANGE_BATCH_CHANGES_MAX = 512
 /** Shortest and longest time between two heartbeats of a change stream. */
 export const CHANGE_HEARTBEAT_MS_MIN = 10
 export const CHANGE_HEARTBEAT_MS_MAX = 3_600_000
+/** Heartbeats of a change stream over HTTP come so often, in milliseconds, when nobody says. */
+export const CHANGE_HEARTBEAT_MS_DEFAULT = 15_000
+/** Most change streams over HTTP on one server, and of one catalog. */
+export const CHANGE_READERS_MAX = 1000
+export const CATALOG_CHANGE_READERS_MAX = 500
+/** Who takes nothing of a change stream over HTTP for so long while there is more, is cut off, at the latest after twice that. */
+export const CHANGE_STALL_MS = 30_000
+/** A change stream over HTTP is sent in pieces of about this length, and a few of them are held for a reader. */
+export const CHANGE_PIECE_LENGTH_TARGET = 128 * KIB
 /** A follower whose socket holds more unsent bytes than this is not given more until it drains. */
 export const LINK_UNSENT_BYTES_MAX = 8 * MIB
 /** Heartbeat period on the replica link, in milliseconds. */
@@ -316,6 +325,23 @@ export const LOG_HOLDERS_MAX = 1000
 export const HOLDERS_WRITE_MS_MIN = 60_000
 /** Most holders that are told to have been left behind by the hard cap; the newest stay. */
 export const LEFT_BEHIND_LISTED_MAX = 20
+/** Most subscriptions of a catalog, most workers that share one at a time, and longest name of either. */
+export const SUBSCRIPTIONS_MAX = 1000
+export const SUBSCRIPTION_WORKERS_MAX = 1000
+export const SUBSCRIPTION_NAME_LENGTH_MAX = 128
+/** Changes of a subscription that were read and are not acknowledged, and about how many bytes, at most. */
+export const SUBSCRIPTION_WINDOW_CHANGES_MAX = 10_000
+export const SUBSCRIPTION_WINDOW_BYTES_MAX = 16 * MIB
+/** Pause between two acknowledgements that are written for a subscription, when nobody waits for them, in milliseconds. */
+export const SUBSCRIPTION_ACK_PAUSE_MS = 100
+/** So often an idle subscription looks how far it is, in milliseconds. */
+export const SUBSCRIPTION_PROGRESS_MS = 1000
+/** What its filter leaves out is acknowledged when it is so many transactions: an acknowledgement is one itself. */
+export const SUBSCRIPTION_PROGRESS_TRANSACTIONS = 1000
+/** Subscriptions that are named among those who hold the log back, and among the lost ones, at most. */
+export const SUBSCRIPTIONS_LISTED_MAX = 20
+/** Acknowledgements of a subscription that are looked behind for its next change, to tell how old that is. */
+export const SUBSCRIPTION_LOOK_TRANSACTIONS_MAX = 100
 /** Bytes of frames with which a file of a log archive is complete, when nobody says, and at least. */
 export const ARCHIVE_FILE_BYTES_DEFAULT = 256 * MIB
 export const ARCHIVE_FILE_BYTES_MIN = 4 * KIB
@@ -347,5 +373,6 @@ assert(
   'one peer does not fill a server',
 )
 assert(CONNECTION_PING_MS * 3 < CONNECTION_SILENCE_MS_MAX, 'a WebSocket survives two lost pings')
+assert(CATALOG_CHANGE_READERS_MAX < CHANGE_READERS_MAX, 'one catalog does not take all change streams of a server')
 assert(LOCK_WAIT_MS_DEFAULT < TRANSACTION_IDLE_MS_MAX, 'a transaction is not idle while another waits for its lock')
 assert(SNAPSHOT_PAGE_BYTES_TARGET + ROW_BYTES_MAX + KEY_BYTES_MAX < SNAPSHOT_CHUNK_BYTES_MAX, 'any row fits a chunk')

@@ -3,6 +3,7 @@ import type { ReplogError } from '../core/errors.js'
 import { GROUP_BYTES_MAX, GROUP_TRANSACTIONS_MAX } from '../core/limits.js'
 import type { Position } from '../core/position.js'
 import type { CommitGroup } from '../store/store.js'
+import type { DefinitionStatement } from './codec/message.js'
 import { ChangedStatistics } from './statistics.js'
 
 /** An object and not a function: a busy lane has thousands of them, each with what it will answer. */
@@ -20,7 +21,8 @@ export class Group {
   commitTimestampUs = 0n
   readonly waiters: CommitWaiter[] = []
   readonly statistics = new ChangedStatistics()
-  changesDefinitions = false
+  /** Definition statements of its transactions, in order. */
+  readonly definitions: DefinitionStatement[] = []
   /** Keys of node-local writes that are known before the store has them. */
   readonly localTexts: string[] = []
   /** Position after the group; undefined while it holds no transaction. */

@@ -21,6 +21,7 @@ import { idempotencyKey } from '../store/keys.js'
 import type { Store } from '../store/store.js'
 import type { RecentVersions, Snapshot } from '../store/versions.js'
 import { WriteSet } from '../store/write-set.js'
+import type { DefinitionStatement } from './codec/message.js'
 import type { Effects } from './effects.js'
 import { type CommitWaiter, Group } from './group.js'
 import type { ServerIdentity } from './identity.js'
@@ -78,6 +79,8 @@ const SNAPSHOT_SWEEP_MS = 1000
 /** Called after each durable group, in order. */
 export type DurableListener = (durable: DurableTransactions) => void
 
+export type DefinitionsListener = (definitions: readonly DefinitionStatement[]) => void
+
 export class ReplicatedState {
   readonly store: Store
   readonly versions: RecentVersions
@@ -94,7 +97,7 @@ export class ReplicatedState {
   readonly #cancelSweep: () => void
   readonly #ids: IdCounters
   readonly #durableListeners = new Set<DurableListener>()
-  readonly #definitionListeners = new Set<() => void>()
+  readonly #definitionListeners = new Set<DefinitionsListener>()
   readonly #roomListeners = new Set<() => void>()
   /** Why the floor was raised, as a clause about the log; undefined when it never was, or nobody knows. */
   floorCause: string | undefined
@@ -223,8 +226,8 @@ export class ReplicatedState {
     return () => this.#roomListeners.delete(listener)
   }
 
-  /** Called after a durable group in which a definition changed. */
-  onDefinitionsDurable(listener: () => void): () => void {
+  /** Called after a durable group in which a definition changed, with the statements of all of its transactions. */
+  onDefinitionsDurable(listener: DefinitionsListener): () => void {
     this.#definitionListeners.add(listener)
     return () => this.#definitionListeners.delete(listener)
   }
@@ -294,7 +297,7 @@ export class ReplicatedState {
     }
     if (effects.definitions !== undefined) {
       this.#definitionLsn = lsn
-      group.changesDefinitions = true
+      group.definitions.push(...effects.definitions)
       this.#ids.noteUsed(effects.definitions)
       const counters = new WriteSet()
       counters.put(IDS_META, this.#ids.encodeUsed(), undefined)
@@ -491,7 +494,7 @@ export class ReplicatedState {
 
   #announce(group: Group, durable: DurableTransactions): void {
     for (const listener of this.#durableListeners) listener(durable)
-    if (group.changesDefinitions) for (const listener of this.#definitionListeners) listener()
+    if (group.definitions.length > 0) for (const listener of this.#definitionListeners) listener(group.definitions)
     for (const waiter of this.#durableWaiters) if (waiter.lsn <= this.#durable.lsn) waiter.settle(undefined)
   }
 

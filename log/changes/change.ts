@@ -131,11 +131,22 @@ export class RowEvent<Row = RowObject> {
     return Object.fromEntries(named) as Partial<Row>
   }
 
+  /** Names of the primary key columns, in the order of the key. */
+  get keyColumns(): readonly string[] {
+    return keyColumnsOf(this.#compiled)
+  }
+
   /** Bytes that tell the row's key from all others of its table, whatever the columns are called. */
   get keyBytes(): Buffer {
     const { rows } = this.#compiled
     const { key, before, after } = this.#change
     return this.#compiled.rowKey(rows.decode((before ?? key ?? after)!))
+  }
+
+  /** The same of the row after the change: another one where an update changed the primary key. */
+  get newKeyBytes(): Buffer {
+    const { after } = this.#change
+    return after === undefined ? this.keyBytes : this.#compiled.rowKey(this.#compiled.rows.decode(after))
   }
 }
 
@@ -199,6 +210,7 @@ export class SnapshotRow<Row = RowObject> {
   readonly after: Row
   /** The row is as of this position. */
   readonly position: Position
+  readonly #compiled: CompiledTable
   readonly #place: SnapshotPlace
 
   constructor(table: string, compiled: CompiledTable, image: Uint8Array, position: Position, place: SnapshotPlace) {
@@ -207,7 +219,13 @@ export class SnapshotRow<Row = RowObject> {
     this.tableVersion = compiled.version
     this.after = rowOf<Row>(compiled, image)
     this.position = position
+    this.#compiled = compiled
     this.#place = place
+  }
+
+  /** As those of the row's changes. */
+  get keyBytes(): Buffer {
+    return this.#compiled.rowKeyOfTuple(this.#place.key)
   }
 
   get lsn(): Lsn {
@@ -216,6 +234,11 @@ export class SnapshotRow<Row = RowObject> {
 
   get token(): string {
     return formatChangeToken(formatPosition(this.position), undefined, this.#place)
+  }
+
+  /** Names of the primary key columns, in the order of the key. */
+  get keyColumns(): readonly string[] {
+    return keyColumnsOf(this.#compiled)
   }
 }
 
@@ -302,6 +325,10 @@ export function definitionParts(statement: DefinitionStatement): readonly Defini
 export function isTableEvent(parts: DefinitionParts): parts is TableEventParts {
   const { statement } = parts
   return !statement.endsWith('Schema') && !statement.endsWith('Catalog')
+}
+
+function keyColumnsOf({ columns, keyOrdinals }: CompiledTable): string[] {
+  return keyOrdinals.map((ordinal) => columns[ordinal]!.message.name)
 }
 
 function rowOf<Row>(compiled: CompiledTable, image: Uint8Array): Row {

@@ -26,6 +26,7 @@ import {
   resolveRetention,
   ruleOf,
 } from './purge-policy.js'
+import { ConsumerHolders } from './consumer-holders.js'
 import { type LeftBehind, type LogPurgeStatus, purgeStatus } from './purge-status.js'
 import { type PurgeLogResult, PurgeSteps } from './purge-steps.js'
 import { Retention } from './retention.js'
@@ -35,6 +36,8 @@ export type { HeldBack, PurgeLogResult } from './purge-steps.js'
 export class LogPurger {
   /** Who needs the log: add those that do. */
   readonly retention: Retention
+  /** Those of them whose position is a row. */
+  readonly consumers: ConsumerHolders
   readonly #state: ReplicatedState
   readonly #clock: Clock
   readonly #policy: LogRetention
@@ -68,6 +71,8 @@ export class LogPurger {
         })),
       COPY_HOLD_MS,
     )
+    this.consumers = new ConsumerHolders(state)
+    this.retention.add(() => this.consumers.holders(), 0)
     // One that lasts no longer than it takes from check to check is known, too.
     state.snapshots.onChange = () => void this.retention.holders()
     this.#steps = new PurgeSteps(state, clock, this.retention, this.#isStopped)
@@ -101,12 +106,14 @@ export class LogPurger {
     const rule = ruleOf(input, this.#clock.nowUs())
     if (input.dryRun === true) {
       return this.#alone(async () => {
+        await this.consumers.refresh()
         const result = await this.#steps.foretell(rule)
         this.#requireRunning()
         return result
       })
     }
     return this.#alone(async () => {
+      await this.consumers.refresh()
       const before = this.#state.floor
       await this.#steps.run(rule, () => this.retention.lowest(), 'it was purged by hand')
       this.#requireRunning()
@@ -171,6 +178,7 @@ export class LogPurger {
 
   /** What the retention of this server asks for. */
   async #keep(): Promise<void> {
+    await this.consumers.refresh()
     await this.retention.write()
     await this.#steps.deleteLeftovers()
     const { keepAgeMs, keepBytes, bytesMax } = this.#policy

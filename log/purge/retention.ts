@@ -40,6 +40,7 @@ export interface KnownHolder {
 interface Source {
   readonly holders: () => readonly RetentionHolder[]
   readonly lingerMs: number
+  readonly settled: (() => Promise<void>) | undefined
 }
 
 export const LOG_HOLDERS_META = metaKey('log-holders')
@@ -62,21 +63,35 @@ export class Retention {
     this.#written = encodeHolders([...this.#known.values()])
   }
 
-  /** @param lingerMs how long a holder of this source counts after it was there last @returns takes the source away */
-  add(holders: () => readonly RetentionHolder[], lingerMs: number): () => void {
-    const source = { holders, lingerMs }
+  /**
+   * @param lingerMs how long a holder of this source counts after it was there last
+   * @param settled resolves when the source knows whom it holds the log for; until then it may hold more than it must
+   * @returns takes the source away
+   */
+  add(holders: () => readonly RetentionHolder[], lingerMs: number, settled?: () => Promise<void>): () => void {
+    const source = { holders, lingerMs, settled }
     this.#sources.add(source)
     return () => this.#sources.delete(source)
+  }
+
+  /** Resolves when all sources know whom they hold the log for, as of now. */
+  async settled(): Promise<void> {
+    for (const { settled } of [...this.#sources]) await settled?.()
   }
 
   /** Who counts now, behind the floor or not; the one that is farthest back first. */
   holders(): readonly KnownHolder[] {
     const nowUs = this.#nowUs()
+    const noted = new Set<string>()
     for (const source of this.#sources) {
-      for (const holder of source.holders()) this.#note(holder, source.lingerMs, nowUs)
+      for (const holder of source.holders()) {
+        this.#note(holder, source.lingerMs, nowUs)
+        noted.add(holder.name)
+      }
     }
     for (const { name, seenUs, lingerMs } of this.#known.values()) {
-      if (nowUs - seenUs > BigInt(lingerMs) * 1000n) this.#known.delete(name)
+      const isOver = lingerMs === 0 ? !noted.has(name) : nowUs - seenUs > BigInt(lingerMs) * 1000n
+      if (isOver) this.#known.delete(name)
     }
     this.#forgetAboveMax(nowUs)
     return [...this.#known.values()].sort((left, right) => Number(left.lsn - right.lsn))
