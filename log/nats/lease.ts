@@ -3,8 +3,8 @@
  *
  *   free ──acquire──> held by A ──renew──> held by A … ──silence of ttl──> free        release: free at once
  *
- * Every change is a compare-and-set over the key's revision, so of two that write at once one fails. Nobody's wall clock
- * counts, and not the bucket's expiry either. Time is measured twice on monotonic clocks, so that the two overlap:
+ * Every change is a compare-and-set over the key's revision, so of two that write at once one fails. No two wall clocks are
+ * compared, and the bucket's expiry does not count. Time is measured twice on monotonic clocks, so that the two overlap:
  *
  *   holder      sent ├───────── 0.9 ttl ─────────┤ may not rest on it any more
  *   server           ·stored
@@ -12,6 +12,8 @@
  *
  * Invariants:
  * - a holder's time ends before any candidate's wait for the same revision does, whatever is late or stopped in between;
+ * - a monotonic clock stands still while its machine is suspended, so a holder's time runs on whichever of its two clocks
+ *   is ahead, and ends when its wall clock was set back, which would hide a suspension;
  * - a renewal that comes back after the end counts as lost, even if it was stored;
  * - a candidate that lost its connection begins to wait anew: the server may have come back with an older store, or an
  *   empty one, and then shows as free, or as another's, what somebody holds. (NATS does not sync each message.)
@@ -38,8 +40,10 @@ export interface LeaseOptions {
 export interface Held {
   readonly holder: string
   readonly revision: number
-  /** On the monotonic clock of this process: from here on nothing may rest on it. */
-  readonly untilMs: number
+  /** When it was written, at the earliest, on the monotonic clock of this process. */
+  readonly sentMs: number
+  /** The same on its wall clock. */
+  readonly sentUs: bigint
   /** Of this holding, through all renewals. */
   readonly term: string
 }
@@ -63,6 +67,8 @@ interface Entry {
 
 /** The part of its time that a holder does not use, because two clocks do not run equally fast. */
 const HOLDER_SHARE = 0.9
+/** The part of its time by which a holder's wall clock may fall behind its monotonic clock. */
+const SET_BACK_SHARE = 0.1
 const WATCHES_PER_TTL = 4
 
 export class Lease {
@@ -126,7 +132,7 @@ export class Lease {
 
   /**
    * Holds it for another ttl, counted from now.
-   * @throws ReplogError NO_LEASE when it is lost for good; UNREACHABLE, UNAUTHORIZED when it may be tried again until `untilMs`
+   * @throws ReplogError NO_LEASE when it is lost for good; UNREACHABLE, UNAUTHORIZED when it may be tried again while it is held
    */
   async renew(held: Held): Promise<Held> {
     this.#assertInTime(held)
@@ -141,8 +147,12 @@ export class Lease {
   }
 
   /** Whether something may rest on it now. */
-  isHeld(held: Held): boolean {
-    return this.#clock.monotonicMs() < held.untilMs
+  isHeld({ sentMs, sentUs }: Held): boolean {
+    const { ttlMs } = this.#options
+    const monotonicMs = this.#clock.monotonicMs() - sentMs
+    const wallMs = Number(this.#clock.nowUs() - sentUs) / 1000
+    if (wallMs < monotonicMs - ttlMs * SET_BACK_SHARE) return false
+    return Math.max(monotonicMs, wallMs) < ttlMs * HOLDER_SHARE
   }
 
   /** Told who holds it, now and whenever that changes; not told while NATS cannot be reached. */
@@ -216,9 +226,9 @@ export class Lease {
   /** Undefined when the revision is another one by now. */
   async #write(held: Pick<Held, 'holder' | 'term' | 'revision'>, released = false): Promise<Held | undefined> {
     const { holder, term, revision } = held
-    const { key, ttlMs } = this.#options
+    const { key } = this.#options
     const value = JSON.stringify({ holder, term, released })
-    const sentMs = this.#clock.monotonicMs()
+    const [sentMs, sentUs] = [this.#clock.monotonicMs(), this.#clock.nowUs()]
     const written = await this.#request(async (bucket) => {
       try {
         return await bucket.put(key, value, { previousSeq: revision })
@@ -228,7 +238,7 @@ export class Lease {
       }
     })
     if (written === undefined) return undefined
-    return { holder, term, revision: written, untilMs: sentMs + ttlMs * HOLDER_SHARE }
+    return { holder, term, revision: written, sentMs, sentUs }
   }
 
   /** @throws ReplogError UNREACHABLE, UNAUTHORIZED */

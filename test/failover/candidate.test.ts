@@ -56,7 +56,7 @@ class Scene {
           this.#tell = listener
           return () => undefined
         },
-        acquire: async (holder, revision = 0) => ({ held: { holder, revision, untilMs: 0, term: 't' } }),
+        acquire: async (holder, revision = 0) => ({ held: { holder, revision, sentMs: 0, sentUs: 0n, term: 't' } }),
         release: async () => undefined,
       },
       {

@@ -18,7 +18,7 @@ class Scene {
   /** Called when the lease is taken. */
   onTaken: () => void = () => undefined
   isFenced = false
-  readonly held: Held = { holder: OWN.url, revision: 1, untilMs: 0, term: 't' }
+  readonly held: Held = { holder: OWN.url, revision: 1, sentMs: 0, sentUs: 0n, term: 't' }
   readonly lease: LeaseHandle = {
     acquire: async (holder) => {
       if (!this.isFree) return { holder, waitMs: 1 }

@@ -11,12 +11,14 @@ import { type NatsServer, startNats } from './nats-server.js'
 
 const TTL_MS = 10_000
 
-/** Monotonic time by hand; timers are real, for they only bound requests and pace watches. */
+/** Time by hand; timers are real, for they only bound requests and pace watches. */
 class HandClock implements Clock {
   ms = 1_000_000
+  /** How far the wall clock is ahead of where it was: a suspended machine's monotonic clock stands still. */
+  wallAheadMs = 0
 
   nowUs(): bigint {
-    return BigInt(this.ms) * 1000n
+    return BigInt(this.ms + this.wallAheadMs) * 1000n
   }
 
   monotonicMs(): number {
@@ -125,6 +127,38 @@ t.test(
     await t.rejects(one.lease.renew(held), { code: 'NO_LEASE', message: /other has it/ })
   },
 )
+
+t.test('a machine that was suspended as a whole holds its lease no longer, by its wall clock', async (t) => {
+  const server = await startNats(t)
+  if (server === undefined) return
+  const one = await candidate(t, server)
+  const held = await firstHold(one, 'one')
+  one.clock.wallAheadMs += TTL_MS * 0.5
+  t.ok(one.lease.isHeld(held), 'a shorter one is counted as time')
+  one.clock.ms += TTL_MS * 0.4
+  t.notOk(one.lease.isHeld(held))
+  await t.rejects(one.lease.renew(held), { code: 'NO_LEASE' }, 'nor does it come back')
+})
+
+t.test('a renewal during which the machine was suspended is lost', async (t) => {
+  const server = await startNats(t)
+  if (server === undefined) return
+  const one = await candidate(t, server)
+  const renewal = one.lease.renew(await firstHold(one, 'one'))
+  one.clock.wallAheadMs += TTL_MS
+  await t.rejects(renewal, { code: 'NO_LEASE' })
+})
+
+t.test('a wall clock that is set back ends the lease at once; one that is corrected a little does not', async (t) => {
+  const server = await startNats(t)
+  if (server === undefined) return
+  const one = await candidate(t, server)
+  const held = await firstHold(one, 'one')
+  one.clock.wallAheadMs -= TTL_MS * 0.05
+  t.ok(one.lease.isHeld(held))
+  one.clock.wallAheadMs -= TTL_MS * 0.1
+  t.notOk(one.lease.isHeld(held), 'it may have been suspended for as long')
+})
 
 t.test('a lease that was released is free at once', async (t) => {
   const server = await startNats(t)
