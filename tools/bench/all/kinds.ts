@@ -7,6 +7,7 @@
 import { type ApplyReport, storyOf as storyOfApply } from '../apply/report.js'
 import type { BladesReport } from '../blades/report.js'
 import { storyOf as storyOfBlades } from '../blades/report-html.js'
+import { type CloneReport, storyOf as storyOfClone } from '../clone/report.js'
 import type { CommitReport } from '../commit/report.js'
 import type { RemoteReport } from '../commit/remote/remote-report.js'
 import { remoteStory } from '../commit/remote/remote-text.js'
@@ -24,6 +25,7 @@ export interface ReportsByKind {
   readonly commit: CommitReport
   readonly 'commit-remote': RemoteReport
   readonly apply: ApplyReport
+  readonly clone: CloneReport
   readonly scan: ScanReport
   readonly open: OpenReport
   readonly http: HttpReport
@@ -39,6 +41,7 @@ const STORIES: Stories = {
   commit: storyOfCommit,
   'commit-remote': remoteStory,
   apply: storyOfApply,
+  clone: storyOfClone,
   scan: storyOfScan,
   open: storyOfOpen,
   http: storyOfHttp,

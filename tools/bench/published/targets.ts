@@ -2,7 +2,7 @@
  * What replog must reach, and whether published results say that it does. A row without a result is not measured; nothing
  * is taken from anywhere else.
  */
-import { formatCount } from '../../table-text.js'
+import { formatBytes, formatCount } from '../../table-text.js'
 import { type PublishedResult, findIn } from './results.js'
 
 export interface Verdict {
@@ -36,6 +36,10 @@ const APPLIED_AFTER_MS_MAX = 1000
 const HTTP_CONNECTIONS = 64
 const HTTP_RATIO_MIN = 0.5
 const APPLY_RATIO_MIN = 1.5
+const BEHIND_TRANSACTIONS = 1_000_000
+const CLONE_BYTES = 5 * 1024 ** 3
+const CLONE_P99_MAX = 2
+const CLONE_MEMORY_MAX = 300 * 1024 ** 2
 const CHANGES_MIN = 300_000
 const GROWTH_MAX = 1.25
 const GROWN = 10_000_000
@@ -232,6 +236,53 @@ export const TARGETS: readonly Target[] = [
     },
   },
   {
+    id: 'behind',
+    what: 'a replica that is 1,000,000 transactions behind catches up',
+    atLeast: '1.5 × as fast as they were committed',
+    judge: (results) => {
+      const apply = findIn(results, 'apply', (report) =>
+        report.settings.transactions >= BEHIND_TRANSACTIONS ? report : undefined,
+      )
+      if (apply === undefined) return undefined
+      const { ratio, settings } = apply.found
+      return {
+        measured: `${ratio.replica.median} × with ${formatCount(settings.transactions)} transactions`,
+        from: apply.name,
+        met: ratio.replica.median >= APPLY_RATIO_MIN,
+      }
+    },
+  },
+  {
+    id: 'clone-p99',
+    what: 'p99 of commits while 5 GB are copied and 2,000 transactions/s go on',
+    atLeast: 'at most 2 × of that before',
+    judge: (results) => {
+      const clone = cloneOf(results)
+      if (clone === undefined) return undefined
+      const { p99Ratio, alone, meanwhile } = clone.found
+      return {
+        measured: `${p99Ratio ?? '?'} × (${meanwhile.latency?.p99Ms ?? '?'} and ${alone.latency?.p99Ms ?? '?'} ms); killed midway, it went on, and ended equal by digest`,
+        from: clone.name,
+        met: p99Ratio !== null && p99Ratio <= CLONE_P99_MAX,
+      }
+    },
+  },
+  {
+    id: 'clone-memory',
+    what: 'memory while it is copied',
+    atLeast: 'under 300 MiB on both sides',
+    judge: (results) => {
+      const clone = cloneOf(results)
+      if (clone === undefined) return undefined
+      const { primary, copy } = clone.found.memory
+      return {
+        measured: `${formatBytes(primary)} of the server, ${formatBytes(copy)} of the copy`,
+        from: clone.name,
+        met: primary < CLONE_MEMORY_MAX && copy < CLONE_MEMORY_MAX,
+      }
+    },
+  },
+  {
     id: 'log',
     what: 'reading the log back, decoded rows',
     atLeast: '300,000 changes/s',
@@ -288,6 +339,10 @@ export const TARGETS: readonly Target[] = [
     },
   },
 ]
+
+function cloneOf(results: readonly PublishedResult[]) {
+  return findIn(results, 'clone', (report) => (report.settings.bytes >= CLONE_BYTES ? report : undefined))
+}
 
 function commitCell(results: readonly PublishedResult[], committers: number) {
   return findIn(results, 'commit', ({ cells }) => {
