@@ -36,6 +36,7 @@ interface PackageRule {
 const PACKAGES: Readonly<Record<string, PackageRule>> = {
   level: { places: ['store/'] },
   'classic-level': { places: ['store/'] },
+  'abstract-level': { places: ['tools/level/'] },
   protobufjs: { places: ['log/codec/'] },
   fastify: { places: ['log/http/', 'tools/bench/http/'], typePlaces: ['primary/', 'replica/'] },
   '@fastify/swagger': { places: ['log/http/'] },
