@@ -56,6 +56,10 @@ export type {
   StageStatus,
 } from './log/status.js'
 export type { JsonValue, Value } from './log/codec/column-type.js'
+export { type Table, defineTable } from './ddl/define-table.js'
+export type { Insert, Key, Row, Update } from './ddl/table-types.js'
+export type { Change, TableChangeOptions, TableEvent } from './log/changes/table-change.js'
+export type { TableScan } from './log/table-scan.js'
 export type { RowObject } from './ddl/compiled-table.js'
 export type {
   CheckDefinition,

@@ -6,7 +6,9 @@
 import { ReplogError } from '../core/errors.js'
 import type { Position } from '../core/position.js'
 import type { CompiledTable, RowObject } from '../ddl/compiled-table.js'
+import { type Table, tableNameOf } from '../ddl/define-table.js'
 import { type CatalogIdentifier, formatTableName } from '../ddl/identifiers.js'
+import type { Key, Row } from '../ddl/table-types.js'
 import { catalogTablesPrefix, keyText, schemaPrefix } from '../store/keys.js'
 import type { Snapshot } from '../store/versions.js'
 import { decodeSchemaMessage, decodeTableMessage } from './codec/definition-codec.js'
@@ -14,6 +16,7 @@ import { CatalogSnapshot } from './catalog-snapshot.js'
 import type { Heartbeat, TransactionEvent } from './changes/change.js'
 import { type ChangeOptions, ChangeSource } from './changes/change-source.js'
 import { ChangeStream } from './changes/change-stream.js'
+import { type TableChangeOptions, type TableEvent, withTableNames } from './changes/table-change.js'
 import type { SchemaMessage, TableMessage } from './codec/message.js'
 import {
   type DescribedTable,
@@ -26,6 +29,7 @@ import { SnapshotView } from './read-view.js'
 import type { ReplicatedState } from './replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from './scan.js'
 import type { TableNames } from './table-names.js'
+import type { TableScan } from './table-scan.js'
 import { entriesOf } from './view-entries.js'
 
 export interface TableListing {
@@ -58,13 +62,15 @@ export class CatalogReader {
 
   /**
    * One row by its primary key; undefined when there is none.
-   * @param table "schema.table"
+   * @param table a handle, or "schema.table"
    * @param key a value for each primary key column
    * @throws ReplogError NOT_FOUND (table), INVALID_VALUE (key), FILTERED (on a replica that does not hold the table)
    */
-  get(table: string, key: Readonly<Record<string, unknown>>): RowObject | undefined {
+  get<Of extends Table>(table: Of, key: Key<Of>): Row<Of> | undefined
+  get(table: string, key: Readonly<Record<string, unknown>>): RowObject | undefined
+  get(table: string | Table, key: Readonly<Record<string, unknown>>): RowObject | undefined {
     return this.#reading((view) => {
-      const compiled = this.#held(view, table)
+      const compiled = this.#held(view, tableNameOf(table))
       const rowKey = compiled.rowKey(compiled.keyRow(key))
       const bytes = view.get(rowKey, keyText(rowKey))
       return bytes === undefined ? undefined : compiled.toObject(compiled.rows.decode(bytes))
@@ -73,14 +79,23 @@ export class CatalogReader {
 
   /**
    * Rows in key order at one LSN, fetched a page at a time.
+   * @param table a handle, or "schema.table"
    * @throws ReplogError NOT_FOUND, INVALID_VALUE, INVALID_ARGUMENT; SNAPSHOT_TOO_OLD when the reader is too slow
    */
-  async *scan(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject> {
-    for await (const page of this.scanPages(table, options)) yield* page
+  scan<Of extends Table>(table: Of, options?: TableScan<Of>): AsyncGenerator<Row<Of>>
+  scan(table: string, options?: ScanOptions): AsyncGenerator<RowObject>
+  async *scan(table: string | Table, options: ScanOptions = {}): AsyncGenerator<RowObject> {
+    for await (const page of this.#scanPages(tableNameOf(table), options)) yield* page
   }
 
   /** The same, an array of rows at a time. */
-  async *scanPages(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject[]> {
+  scanPages<Of extends Table>(table: Of, options?: TableScan<Of>): AsyncGenerator<Row<Of>[]>
+  scanPages(table: string, options?: ScanOptions): AsyncGenerator<RowObject[]>
+  scanPages(table: string | Table, options: ScanOptions = {}): AsyncGenerator<RowObject[]> {
+    return this.#scanPages(tableNameOf(table), options)
+  }
+
+  async *#scanPages(table: string, options: ScanOptions): AsyncGenerator<RowObject[]> {
     const snapshot = this.#state.openSnapshot()
     try {
       const view = new SnapshotView(this.#state, snapshot)
@@ -99,15 +114,17 @@ export class CatalogReader {
    *   for await (const change of db.changes({ after: token })) { … }
    *
    * Reads the log only as fast as it is read from. Each change has a `token`, with which another stream, also after a
-   * restart or on the server that became the primary, goes on behind it.
+   * restart or on the server that became the primary, goes on behind it. With handles as `tables` the changes have the
+   * types of their rows, and only what the other options ask for is among them.
    * @throws ReplogError INVALID_ARGUMENT; what comes later rejects `next()`: HISTORY_LOST, DIVERGED, NOT_FOUND, CLOSED
    */
+  changes<const Options extends TableChangeOptions>(options: Options): ChangeStream<TableEvent<Options>>
   changes(
     options: ChangeOptions & { readonly transactions: true; readonly snapshot?: false },
   ): ChangeStream<TransactionEvent | Heartbeat>
   changes(options?: ChangeOptions): ChangeStream
-  changes(options: ChangeOptions = {}): ChangeStream {
-    return new ChangeStream(new ChangeSource(this.#state, this.name, options), options.signal)
+  changes(options: ChangeOptions | TableChangeOptions = {}): ChangeStream {
+    return new ChangeStream(new ChangeSource(this.#state, this.name, withTableNames(options)), options.signal)
   }
 
   /**

@@ -30,12 +30,12 @@ export interface CursorSource {
    */
   open(): { readonly table: CompiledTable; readonly view: View }
   /** Told once, when the cursor has closed. */
-  onClose(cursor: Cursor): void
+  onClose(cursor: Cursor<unknown>): void
 }
 
-export interface CursorPage {
+export interface CursorPage<Shape = RowObject> {
   /** At most as many as were asked for; fewer, but not none, when they are large. */
-  readonly rows: RowObject[]
+  readonly rows: Shape[]
   /** True when no row lies behind these. After a page that is exactly full it may take one more fetch to learn it. */
   readonly done: boolean
 }
@@ -45,7 +45,8 @@ const FETCH_PAGES_MAX = 8
 /** Bytes of stored rows that one fetch returns at most, but for one row. */
 export const FETCH_BYTES_MAX = FETCH_PAGES_MAX * SCAN_PAGE_BYTES_MAX
 
-export class Cursor {
+/** @typeParam Shape the type of the rows, where the table was given by its handle */
+export class Cursor<Shape = RowObject> {
   readonly #source: CursorSource
   readonly #table: CompiledTable
   readonly #plan: ReturnType<typeof planScan>
@@ -74,10 +75,10 @@ export class Cursor {
    * @throws ReplogError CURSOR_CLOSED; SCHEMA_CHANGED when this transaction altered the table; SNAPSHOT_TOO_OLD,
    * CORRUPT; INVALID_ARGUMENT, which alone does not stick
    */
-  fetch(rows: number): Promise<CursorPage> {
+  fetch(rows: number): Promise<CursorPage<Shape>> {
     const page = this.#last.then(() => this.#fetch(rows))
     this.#last = page.catch(() => undefined)
-    return page
+    return page as Promise<CursorPage<Shape>>
   }
 
   /** Harmless when it is closed already. */

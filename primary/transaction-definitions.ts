@@ -3,6 +3,8 @@
  * others before it commits, and its rollback takes them back together with the rows. (G5, G6)
  */
 import type { AlterTableChange } from '../ddl/alter-definition.js'
+import { type Table, tableNameOf } from '../ddl/define-table.js'
+import type { IndexName } from '../ddl/table-types.js'
 import type { IndexDefinition, TableDefinition } from '../ddl/table-definition.js'
 import { type PointStatementInput, type TableChangeInput, checkStatement } from './run-statement.js'
 import type {
@@ -24,6 +26,11 @@ export abstract class TransactionDefinitions {
     return this.run(statement)
   }
 
+  /**
+   * Creates a table from its definition, or from a handle of `defineTable`, which is one.
+   * @returns `created` false when `ifNotExists` found a table of that name, whatever it is like
+   * @throws ReplogError ALREADY_EXISTS, INVALID_DEFINITION, NOT_FOUND (the schema, the target of a foreign key), LIMIT
+   */
   async createTable(
     definition: TableDefinition,
     options: { ifNotExists?: boolean } = {},
@@ -48,8 +55,8 @@ export abstract class TransactionDefinitions {
    * @throws ReplogError INVALID_DEFINITION, DEPENDENT_OBJECTS; INVALID_VALUE, CHECK_VIOLATION, DUPLICATE_KEY or
    * FOREIGN_KEY_VIOLATION when rows do not fit; TRANSACTION_TOO_LARGE with the count when too many would be rewritten
    */
-  async alterTable(table: string, changes: readonly AlterTableChange[]): Promise<{ altered: boolean }> {
-    return this.#checked({ alterTable: { table, changes } })
+  async alterTable(table: string | Table, changes: readonly AlterTableChange[]): Promise<{ altered: boolean }> {
+    return this.#checked({ alterTable: { table: tableNameOf(table), changes } })
   }
 
   /** Renames tables, or moves them to other schemas, all at once, so that names may be exchanged. */
@@ -58,12 +65,17 @@ export abstract class TransactionDefinitions {
   }
 
   /** Takes all rows from a table at once, whatever its size. AUTO_INCREMENT goes on where it was. */
-  async truncateTable(table: string): Promise<{ truncated: true }> {
-    return this.#checked({ truncateTable: { table } })
+  async truncateTable(table: string | Table): Promise<{ truncated: true }> {
+    return this.#checked({ truncateTable: { table: tableNameOf(table) } })
   }
 
-  async dropTable(table: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
-    return this.#checked({ dropTable: { table, ...options } })
+  /**
+   * Drops a table with its rows and indexes; a job takes its data away after the commit.
+   * @returns `dropped` false when `ifExists` found none
+   * @throws ReplogError NOT_FOUND; DEPENDENT_OBJECTS when foreign keys of other tables refer to it
+   */
+  async dropTable(table: string | Table, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
+    return this.#checked({ dropTable: { table: tableNameOf(table), ...options } })
   }
 
   /**
@@ -71,17 +83,37 @@ export abstract class TransactionDefinitions {
    * reading through it throws INDEX_BUILDING. One that was to be unique and cannot be is dropped again.
    */
   async createIndex(
-    table: string,
+    table: string | Table,
     index: IndexDefinition,
     options: { ifNotExists?: boolean } = {},
   ): Promise<{ created: boolean; building?: boolean }> {
-    return this.#checked({ createIndex: { table, index, ...options } })
+    return this.#checked({ createIndex: { table: tableNameOf(table), index, ...options } })
   }
 
-  async dropIndex(table: string, index: string, options: { ifExists?: boolean } = {}): Promise<{ dropped: boolean }> {
-    return this.#checked({ dropIndex: { table, index, ...options } })
+  /**
+   * Drops an index by its name.
+   * @returns `dropped` false when `ifExists` found none
+   * @throws ReplogError NOT_FOUND; DEPENDENT_OBJECTS when a foreign key needs it
+   */
+  dropIndex<Of extends Table>(
+    table: Of,
+    index: IndexName<Of>,
+    options?: { ifExists?: boolean },
+  ): Promise<{ dropped: boolean }>
+  dropIndex(table: string, index: string, options?: { ifExists?: boolean }): Promise<{ dropped: boolean }>
+  async dropIndex(
+    table: string | Table,
+    index: string,
+    options: { ifExists?: boolean } = {},
+  ): Promise<{ dropped: boolean }> {
+    return this.#checked({ dropIndex: { table: tableNameOf(table), index, ...options } })
   }
 
+  /**
+   * Creates a schema in the catalog.
+   * @returns `created` false when `ifNotExists` found one of that name
+   * @throws ReplogError ALREADY_EXISTS, INVALID_ARGUMENT (the name), LIMIT
+   */
   async createSchema(schema: string, options: Omit<CreateSchemaInput, 'schema'> = {}): Promise<{ created: boolean }> {
     return this.#checked({ createSchema: { schema, ...options } })
   }

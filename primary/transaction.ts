@@ -11,10 +11,13 @@ import { requireOptions } from '../core/options.js'
 import type { Lsn, Position } from '../core/position.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import type { CompiledTable, RowObject } from '../ddl/compiled-table.js'
+import { type Table, tableNameOf } from '../ddl/define-table.js'
+import type { Given, Insert, Key, Row, Update } from '../ddl/table-types.js'
 import { SnapshotView } from '../log/read-view.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from '../log/scan.js'
 import type { TableNames } from '../log/table-names.js'
+import type { TableScan } from '../log/table-scan.js'
 import { keyText } from '../store/keys.js'
 import type { Snapshot } from '../store/versions.js'
 import type { AckGate, AckInput } from './ack-gate.js'
@@ -107,7 +110,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   #madeSavepoints: Savepoints | undefined
   readonly #turns = new StatementTurns()
   readonly #annotations: Annotations | undefined
-  #cursors: Set<Cursor> | undefined
+  #cursors: Set<Cursor<unknown>> | undefined
   /** Resolves when the last lock request so far has ended, one way or the other. */
   #lastLockRequest: Promise<void> | undefined
   #lockRequests = 0
@@ -224,35 +227,61 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
 
   /**
    * Adds rows; all of them or, when it throws, none.
-   * @param table "schema.table"
+   * @param table a handle, or "schema.table"
+   * @returns `autoIncrement`: one value for each row, where the table has such a column
    * @throws ReplogError DUPLICATE_KEY, INVALID_VALUE, NOT_FOUND, TRANSACTION_TOO_LARGE
    */
+  insert<Of extends Table>(
+    table: Of,
+    rows: Insert<Of> | readonly Insert<Of>[],
+  ): Promise<{ inserted: number; autoIncrement?: readonly bigint[] }>
   insert(
     table: string,
     rows: RowInput | readonly RowInput[],
+  ): Promise<{ inserted: number; autoIncrement?: readonly bigint[] }>
+  insert(
+    table: string | Table,
+    rows: RowInput | readonly RowInput[],
   ): Promise<{ inserted: number; autoIncrement?: readonly bigint[] }> {
     const list = Array.isArray(rows) ? (rows as readonly RowInput[]) : [rows as RowInput]
-    return this.#writing(() => this.#body.insert({ table, rows: list }))
+    return this.#writing(() => this.#body.insert({ table: tableNameOf(table), rows: list }))
   }
 
   /**
    * Changes the row with this primary key. `{ add: n }` as a value adds to the value that the row has when the
    * transaction is ordered, so that a hot counter does not conflict.
+   * @param table a handle, or "schema.table"
    * @returns `updated` 0 when there is no such row
+   * @throws ReplogError NOT_FOUND, INVALID_VALUE, DUPLICATE_KEY, CHECK_VIOLATION, FOREIGN_KEY_VIOLATION
    */
-  update(table: string, key: RowInput, set: SetInput): Promise<{ updated: 0 | 1 }> {
-    return this.#cascading(() => this.#body.update({ table, key, set }))
+  update<Of extends Table>(table: Of, key: Key<Of>, set: Update<Of>): Promise<{ updated: 0 | 1 }>
+  update(table: string, key: RowInput, set: SetInput): Promise<{ updated: 0 | 1 }>
+  update(table: string | Table, key: RowInput, set: SetInput): Promise<{ updated: 0 | 1 }> {
+    return this.#cascading(() => this.#body.update({ table: tableNameOf(table), key, set }))
   }
 
-  /** @returns `deleted` 0 when there is no such row */
-  delete(table: string, key: RowInput): Promise<{ deleted: 0 | 1 }> {
-    return this.#cascading(() => this.#body.delete({ table, key }))
+  /**
+   * Deletes the row with this primary key.
+   * @param table a handle, or "schema.table"
+   * @returns `deleted` 0 when there is no such row
+   * @throws ReplogError NOT_FOUND, INVALID_VALUE, FOREIGN_KEY_VIOLATION
+   */
+  delete<Of extends Table>(table: Of, key: Key<Of>): Promise<{ deleted: 0 | 1 }>
+  delete(table: string, key: RowInput): Promise<{ deleted: 0 | 1 }>
+  delete(table: string | Table, key: RowInput): Promise<{ deleted: 0 | 1 }> {
+    return this.#cascading(() => this.#body.delete({ table: tableNameOf(table), key }))
   }
 
-  /** The row with this primary key, or undefined. */
-  async get(table: string, key: RowInput): Promise<RowObject | undefined> {
+  /**
+   * The row with this primary key, or undefined.
+   * @param table a handle, or "schema.table"
+   * @throws ReplogError NOT_FOUND (the table), INVALID_VALUE (the key)
+   */
+  get<Of extends Table>(table: Of, key: Key<Of>): Promise<Row<Of> | undefined>
+  get(table: string, key: RowInput): Promise<RowObject | undefined>
+  async get(table: string | Table, key: RowInput): Promise<RowObject | undefined> {
     while (this.#turns.isTaken) await this.#turns.free()
-    return this.#running(() => this.#body.get({ table, key }))
+    return this.#running(() => this.#body.get({ table: tableNameOf(table), key }))
   }
 
   /**
@@ -262,13 +291,24 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
    * that it read has changed.
    * @throws ReplogError LOCK_TIMEOUT (the transaction stays open); DEADLOCK, CONFLICT (it is rolled back)
    */
-  async getForUpdate(
+  getForUpdate<Of extends Table>(
+    table: Of,
+    key: Key<Of>,
+    options?: { readonly timeoutMs?: number | undefined },
+  ): Promise<Row<Of> | undefined>
+  getForUpdate(
     table: string,
+    key: RowInput,
+    options?: { readonly timeoutMs?: number | undefined },
+  ): Promise<RowObject | undefined>
+  async getForUpdate(
+    given: string | Table,
     key: RowInput,
     options: { readonly timeoutMs?: number | undefined } = {},
   ): Promise<RowObject | undefined> {
     while (this.#turns.isTaken) await this.#turns.free()
     const { state } = this.#context
+    const table = tableNameOf(given)
     const text = this.#permitted(() => this.#body.rowText({ table, key }))
     const timeoutMs = checkTimeout(options)
     return this.#locking(text, timeoutMs, () => {
@@ -314,17 +354,28 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     })
   }
 
-  /** @throws ReplogError CHECK_FAILED when the row is not as stated */
-  async check(table: string, key: RowInput, condition: Omit<CheckInput, 'table' | 'key'> = {}): Promise<void> {
+  /**
+   * States that a row is there, is not there (`exists: false`), or has these values (`equals`).
+   * @throws ReplogError CHECK_FAILED when the row is not as stated
+   */
+  check<Of extends Table>(
+    table: Of,
+    key: Key<Of>,
+    condition?: { readonly exists?: boolean | undefined; readonly equals?: Given<Of> | undefined },
+  ): Promise<void>
+  check(table: string, key: RowInput, condition?: Omit<CheckInput, 'table' | 'key'>): Promise<void>
+  async check(table: string | Table, key: RowInput, condition: Omit<CheckInput, 'table' | 'key'> = {}): Promise<void> {
     while (this.#turns.isTaken) await this.#turns.free()
     this.#running(() => {
-      this.#body.check({ table, key, ...condition })
+      this.#body.check({ table: tableNameOf(table), key, ...condition })
     })
   }
 
   /** Rows in key order, this transaction's own writes included; what it passes is validated at commit. */
-  async *scan(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject> {
-    for await (const rows of this.scanPages(table, options)) {
+  scan<Of extends Table>(table: Of, options?: TableScan<Of>): AsyncGenerator<Row<Of>>
+  scan(table: string, options?: ScanOptions): AsyncGenerator<RowObject>
+  async *scan(table: string | Table, options: ScanOptions = {}): AsyncGenerator<RowObject> {
+    for await (const { rows } of this.#pages(tableNameOf(table), options)) {
       for (const row of rows) {
         yield row
         this.#requireOpen()
@@ -333,8 +384,10 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   }
 
   /** The same, an array of rows at a time; some may be empty. Nothing is held between pages but the key range. */
-  async *scanPages(table: string, options: ScanOptions = {}): AsyncGenerator<RowObject[]> {
-    for await (const { rows } of this.#pages(table, options)) yield rows
+  scanPages<Of extends Table>(table: Of, options?: TableScan<Of>): AsyncGenerator<Row<Of>[]>
+  scanPages(table: string, options?: ScanOptions): AsyncGenerator<RowObject[]>
+  async *scanPages(table: string | Table, options: ScanOptions = {}): AsyncGenerator<RowObject[]> {
+    for await (const { rows } of this.#pages(tableNameOf(table), options)) yield rows
   }
 
   async *#pages(
@@ -364,7 +417,10 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
    * once; they close with the transaction.
    * @throws ReplogError NOT_FOUND, INVALID_VALUE, INVALID_ARGUMENT
    */
-  openCursor(table: string, options: ScanOptions = {}): Cursor {
+  openCursor<Of extends Table>(table: Of, options?: TableScan<Of>): Cursor<Row<Of>>
+  openCursor(table: string, options?: ScanOptions): Cursor
+  openCursor(given: string | Table, options: ScanOptions = {}): Cursor {
+    const table = tableNameOf(given)
     this.#requireOpen()
     const cursor = new Cursor(
       {

@@ -29,6 +29,8 @@ const BAD: readonly (readonly [string, string])[] = [
   ['core/a.ts', '// Enough for now.'],
   ['core/a.ts', '// @ts-ignore'],
   ['core/a.ts', '// @ts-expect-error'],
+  ['test/a.test.ts', '// @ts-expect-error a column that is not there'],
+  ['test/a.types.ts', '// @ts-ignore'],
   ['core/a.ts', '// eslint-disable-next-line'],
   ['core/a.ts', '// prettier-ignore'],
   ['core/a.ts', '/* c8 ignore next */'],
@@ -41,6 +43,7 @@ const GOOD: readonly (readonly [string, string])[] = [
   ['test/a.test.ts', `import { tmpdir } from 'node:os'`],
   ['tools/a.ts', `import x from '../work/x.js'`],
   ['core/a.ts', '// the same as any other'],
+  ['test/a.types.ts', '// @ts-expect-error a column that is not there'],
   ['log/metrics.ts', 'const registry = new Registry()'],
   ['README.md', 'https://example.org/root/page'],
 ]
