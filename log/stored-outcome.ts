@@ -5,7 +5,7 @@
  *
  * It is a fold of the log like everything else, so a replica has it too. It expires with the log: where the frame of its
  * LSN is purged, it counts as absent. A copy has the outcomes of its server, but a log that begins later; so it notes from
- * where on they count as long as its log begins there:
+ * where on they count as long as its log begins there. The record goes when those that have expired since were swept away:
  *
  *   copied-outcomes := log-floor(u64 BE) outcome-floor(u64 BE)
  */

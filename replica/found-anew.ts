@@ -10,13 +10,13 @@
  *   next start: the epoch begins with a transaction; the frames below the floor, which are of the old history, are deleted
  */
 import { type Clock, systemClock } from '../core/clock.js'
-import type { Epoch } from '../core/position.js'
+import { type Epoch, LSN_ZERO } from '../core/position.js'
 import { genesisDigest } from '../log/codec/digest.js'
 import { identityWrites, newId } from '../log/identity.js'
 import { LOG_FLOOR_META, encodeLogFloor } from '../log/log-floor.js'
 import { openState } from '../log/open-state.js'
 import { promotionWrites } from '../log/promotion.js'
-import { COPIED_OUTCOMES_META } from '../log/stored-outcome.js'
+import { COPIED_OUTCOMES_META, encodeCopiedOutcomes } from '../log/stored-outcome.js'
 import { type Engine } from '../store/engine.js'
 
 /** @throws ReplogError LOCKED, CORRUPT, INVALID_ARGUMENT (it is not a replica's) */
@@ -33,7 +33,8 @@ export async function foundAnew(path: string, options: { clock?: Clock; engine?:
       commitUs: state.lastCommitUs,
     }
     writes.put(LOG_FLOOR_META, encodeLogFloor(floor))
-    writes.delete(COPIED_OUTCOMES_META)
+    // They are of the old history; the first start sweeps them away.
+    writes.put(COPIED_OUTCOMES_META, encodeCopiedOutcomes({ logFloor: LSN_ZERO, outcomeFloor: LSN_ZERO }))
     await state.store.commit([writes, promotionWrites((epoch + 1) as Epoch)])
   } finally {
     await state.close()

@@ -12,13 +12,13 @@ import { type Clock, pause } from '../../core/clock.js'
 import { isReplogError } from '../../core/errors.js'
 import { LOG_PURGE_PAGE_FRAMES, LOG_PURGE_PAUSE_MS, SCAN_PAGE_BYTES_MAX } from '../../core/limits.js'
 import { type Lsn, nextLsn } from '../../core/position.js'
-import type { Entry, Page } from '../../store/engine.js'
-import { IDEMPOTENCY_PREFIX, idempotencyKey, keyText, logKey, parseLogKey, prefixRange } from '../../store/keys.js'
+import type { Entry } from '../../store/engine.js'
+import { idempotencyKey, keyText, logKey, parseLogKey } from '../../store/keys.js'
 import { WriteSet } from '../../store/write-set.js'
 import { FRAME_HEADER_BYTES } from '../codec/frame.js'
 import { peekIdempotencyKey } from '../codec/transaction-codec.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import { decodeStoredOutcome } from '../stored-outcome.js'
+import { isExpired } from './outcome-sweep.js'
 
 export class DeadFrames {
   readonly #state: ReplicatedState
@@ -28,7 +28,6 @@ export class DeadFrames {
   /** Where space was not given back yet. */
   #uncompactedFrom = 1n as Lsn
   #uncompactedBytes = 0
-  #outcomesSwept = false
 
   constructor(state: ReplicatedState, clock: Clock) {
     this.#state = state
@@ -61,30 +60,6 @@ export class DeadFrames {
       const last = parseLogKey(entries.at(-1)!.key)
       this.#nextLsn = last.lsn
       from = logKey(last.lsn, last.segment + 1)
-      await pause(this.#clock, LOG_PURGE_PAUSE_MS)
-    }
-  }
-
-  /**
-   * Deletes outcomes that lie behind the floor though their frames were never here, as a copy of another server has them.
-   * Once is enough: from then on outcomes go with their frames.
-   */
-  async sweepOutcomes(isStopped: () => boolean): Promise<void> {
-    if (this.#outcomesSwept) return
-    const { to, from: begin } = prefixRange(Buffer.of(IDEMPOTENCY_PREFIX))
-    let from = begin
-    while (!isStopped()) {
-      const { entries, exhausted }: Page = await this.#state.store.page({ from, to }, PAGE)
-      const writes = new WriteSet()
-      for (const { key, value } of entries) {
-        if (this.#isExpired(value)) this.#deleteOutcome(key, writes)
-      }
-      if (!writes.isEmpty) await this.#state.appendLocal(writes)
-      if (exhausted) {
-        this.#outcomesSwept = true
-        return
-      }
-      from = Buffer.concat([entries.at(-1)!.key, Buffer.of(0)])
       await pause(this.#clock, LOG_PURGE_PAUSE_MS)
     }
   }
@@ -125,11 +100,7 @@ export class DeadFrames {
   /** Adds the deletion when the newest outcome under the key has expired. No pause may come before `appendLocal`. */
   #deleteOutcome(key: Buffer, writes: WriteSet): void {
     const newest = this.#state.readNewest(key, keyText(key))
-    if (newest !== undefined && this.#isExpired(newest)) writes.delete(key)
-  }
-
-  #isExpired(payload: Buffer): boolean {
-    return decodeStoredOutcome(payload).position.lsn <= this.#state.outcomeFloor
+    if (newest !== undefined && isExpired(newest, this.#state)) writes.delete(key)
   }
 }
 

@@ -4,7 +4,9 @@
  * Invariants:
  * - nothing is purged that is not durable, or that a holder of `retention` needs - but by the hard cap, which names whom it
  *   leaves behind;
- * - one purge runs at a time.
+ * - one purge runs at a time, in the order of asking; one by hand asks anew for each of its steps, so the hard cap waits
+ *   for one step at most;
+ * - while the log is above its cap and nothing can go, it is looked at from timer to timer and not with each group.
  */
 import { type Clock, every } from '../../core/clock.js'
 import { ERROR_CODES, ReplogError, isReplogError } from '../../core/errors.js'
@@ -28,10 +30,12 @@ import {
 } from './purge-policy.js'
 import { ConsumerHolders } from './consumer-holders.js'
 import { type LeftBehind, type LogPurgeStatus, purgeStatus } from './purge-status.js'
-import { type PurgeLogResult, PurgeSteps } from './purge-steps.js'
+import { OutcomeSweep } from './outcome-sweep.js'
+import { PurgeByHand, type PurgeLogResult } from './purge-by-hand.js'
+import { PurgeSteps } from './purge-steps.js'
 import { Retention } from './retention.js'
 
-export type { HeldBack, PurgeLogResult } from './purge-steps.js'
+export type { HeldBack, PurgeLogResult } from './purge-by-hand.js'
 
 export class LogPurger {
   /** Who needs the log: add those that do. */
@@ -43,10 +47,16 @@ export class LogPurger {
   readonly #policy: LogRetention
   readonly #onError: (error: unknown) => void
   readonly #steps: PurgeSteps
+  readonly #byHand: PurgeByHand
+  readonly #sweep: OutcomeSweep
   readonly #cancels: (() => void)[]
   readonly #leftBehind: LeftBehind[] = []
-  #running: Promise<unknown> | undefined
+  /** Resolves when all that have asked for a turn so far have had it. */
+  #turns: Promise<void> = Promise.resolve()
+  #turnsOpen = 0
   #isChecking = false
+  /** Whether the log was above its cap when it was looked at last, and nothing could go. */
+  #isStuck = false
   #stopped = false
   /** Code of the fault that was reported last; the same is reported once. */
   #reported: string | undefined
@@ -75,13 +85,25 @@ export class LogPurger {
     this.retention.add(() => this.consumers.holders(), 0)
     // One that lasts no longer than it takes from check to check is known, too.
     state.snapshots.onChange = () => void this.retention.holders()
-    this.#steps = new PurgeSteps(state, clock, this.retention, this.#isStopped)
+    this.#steps = new PurgeSteps(state, clock, this.#isStopped)
+    this.#sweep = new OutcomeSweep(state, clock, this.#isStopped, (error) => {
+      this.#failed(error)
+    })
+    this.#byHand = new PurgeByHand(state, this.retention, this.#steps, (work) =>
+      this.#alone(async () => {
+        await this.consumers.refresh()
+        await this.retention.settled()
+        const result = await work()
+        this.#requireRunning()
+        return result
+      }),
+    )
     this.#cancels = [
       every(clock, LOG_PURGE_CHECK_MS, () => {
         this.check()
       }),
       state.onDurable(() => {
-        if (this.#isAboveCap) this.check()
+        if (this.#isAboveCap && !this.#isStuck) this.check()
       }),
     ]
   }
@@ -104,23 +126,12 @@ export class LogPurger {
     requirePurgeInput(input)
     this.#requireRunning()
     const rule = ruleOf(input, this.#clock.nowUs())
-    if (input.dryRun === true) {
-      return this.#alone(async () => {
-        await this.consumers.refresh()
-        const result = await this.#steps.foretell(rule)
-        this.#requireRunning()
-        return result
-      })
-    }
-    return this.#alone(async () => {
-      await this.consumers.refresh()
-      const before = this.#state.floor
-      await this.#steps.run(rule, () => this.retention.lowest(), 'it was purged by hand')
-      this.#requireRunning()
-      await this.#steps.compact(1)
-      const { floor } = this.#state
-      return this.#steps.result(before, floor, false, await this.#steps.heldBack(rule, floor))
-    })
+    if (input.dryRun === true) return this.#byHand.foretell(rule)
+    const result = await this.#byHand.run(rule)
+    this.#sweep.kick()
+    await this.#sweep.idle()
+    this.#requireRunning()
+    return result
   }
 
   /** Looks whether there is something to do, now; never fails. Tests and the timer call it. */
@@ -141,9 +152,10 @@ export class LogPurger {
       })
   }
 
-  /** Resolves when no purge is running. */
+  /** Resolves when nothing is being purged. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    while (this.#turnsOpen > 0) await this.#turns
+    await this.#sweep.idle()
   }
 
   /** Ends the run that is going on between two batches; what is left goes on after the next start. */
@@ -158,8 +170,8 @@ export class LogPurger {
       policy: this.#policy,
       state: this.#state,
       holders: this.retention.holders(),
-      isRunning: this.#running !== undefined,
-      isDeleting: this.#steps.isDeleting,
+      isRunning: this.#turnsOpen > 0,
+      isDeleting: this.#steps.isDeleting || this.#sweep.isDue,
       last: this.#steps.last,
       transactions: this.#steps.transactions,
       bytes: this.#steps.bytes,
@@ -178,8 +190,11 @@ export class LogPurger {
 
   /** What the retention of this server asks for. */
   async #keep(): Promise<void> {
+    this.#isStuck = true
     await this.consumers.refresh()
+    await this.retention.settled()
     await this.retention.write()
+    this.#sweep.kick()
     await this.#steps.deleteLeftovers()
     const { keepAgeMs, keepBytes, bytesMax } = this.#policy
     if (keepAgeMs !== undefined || keepBytes !== undefined) {
@@ -195,6 +210,8 @@ export class LogPurger {
       before = this.#state.trimFloor
       await this.#obeyCap(bytesMax!)
     }
+    this.#isStuck = this.#isAboveCap
+    this.#sweep.kick()
     await this.#steps.compact(LOG_PURGE_COMPACT_BYTES)
   }
 
@@ -230,16 +247,19 @@ export class LogPurger {
     if (this.#stopped) throw new ReplogError('CLOSED', 'the server is shutting down; the purge goes on after its start')
   }
 
-  /** Behind whatever purge is running. */
+  /** Behind whoever asked before. @throws ReplogError CLOSED */
   async #alone<Result>(work: () => Promise<Result>): Promise<Result> {
-    while (this.#running !== undefined) await this.#running.catch(() => undefined)
-    if (this.#stopped) throw new ReplogError('CLOSED', 'the server is shutting down')
-    const running = work()
-    this.#running = running
+    const before = this.#turns
+    let end = (): void => undefined
+    this.#turns = new Promise((resolve) => (end = resolve))
+    this.#turnsOpen++
+    await before
     try {
-      return await running
+      if (this.#stopped) throw new ReplogError('CLOSED', 'the server is shutting down')
+      return await work()
     } finally {
-      this.#running = undefined
+      this.#turnsOpen--
+      end()
     }
   }
 

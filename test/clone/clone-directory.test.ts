@@ -7,6 +7,7 @@ import { clone } from '../../replica/clone.js'
 import type { CloneSource } from '../../replica/clone-source.js'
 import { foundAnew } from '../../replica/found-anew.js'
 import { openDataDirectory } from '../../store/data-directory.js'
+import { IDEMPOTENCY_PREFIX, prefixRange } from '../../store/keys.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { Problems, sweep } from '../crash/store-contents.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
@@ -108,6 +109,22 @@ t.test('a copy that was made a primary before the crash is not made one again', 
   const made = await clone({ source: silent(source), path, prepare })
   t.equal(made.role, 'primary')
   t.equal(calls, 1)
+})
+
+t.test('a primary that is made of a copy begins without the outcomes of the old history', async (t) => {
+  const first = await Primary.open({ path: '/memory', engine: new MemoryEngine() })
+  t.teardown(() => first.close())
+  const createTable = { table: { name: 'a', columns: [{ name: 'id', type: 'INTEGER' }], primaryKey: ['id'] } }
+  await first.catalog().execute([{ createTable }], { idempotencyKey: 'once' })
+  const path = join(scratchDirectory(t), 'copy')
+  await clone({ source: sourceOf(() => first.state), path, prepare: foundAnew })
+  const made = await Primary.open({ path })
+  t.teardown(() => made.close())
+  await made.purger.idle()
+  const { from, to } = prefixRange(Buffer.of(IDEMPOTENCY_PREFIX))
+  const { entries } = await made.state.store.page({ from, to }, { entriesMax: 10, bytesMax: 1000, reverse: false })
+  t.strictSame(entries, [])
+  t.equal(made.purger.status().deleting, false)
 })
 
 t.test('what another source began is begun anew', async (t) => {
