@@ -3,181 +3,178 @@
  *
  * Invariants:
  * - a row is decoded with the definition that the message names, whatever the table is today;
- * - the ordinal of a change counts all changes of the transaction, so it is the same under every filter.
+ * - the ordinal of a change counts all changes of the transaction, so it is the same under every filter;
+ * - a transaction is decoded a part at a time where that is asked for: its changes take much more memory than its bytes.
  */
-import assert from 'node:assert/strict'
-import type { Lsn, Position } from '../../core/position.js'
-import type { CompiledTable } from '../../ddl/compiled-table.js'
-import { formatTableName } from '../../ddl/identifiers.js'
-import type { RowChange, RowChanges, Statement, TableMessage, Transaction } from '../codec/message.js'
-import type { ReplicatedState } from '../replicated-state.js'
+import type { Position } from '../../core/position.js'
+import type { DefinitionStatement, RowChange, RowChanges, Statement, Transaction } from '../codec/message.js'
 import {
   ChangeOrigin,
   DefinitionEvent,
-  type DefinitionParts,
   RowEvent,
   type RowOrDefinition,
   definitionParts,
   isTableEvent,
 } from './change.js'
 import type { ChangeFilter } from './change-filter.js'
-import type { SnapshotPlace } from './change-token.js'
-import { SchemaNames } from './schema-names.js'
+import type { SnapshotWalk } from './snapshot-walk.js'
+import type { StreamedTable, StreamedTables } from './streamed-tables.js'
 
-/** A version of a table, and what the stream makes of it. */
-export interface StreamedTable {
-  readonly compiled: CompiledTable
-  /** "schema.table" */
-  readonly name: string
-  readonly passes: boolean
-}
-
-export interface DecodedTransaction {
-  readonly origin: ChangeOrigin
-  readonly changes: readonly RowOrDefinition[]
-}
-
-export interface TypedRowChange {
-  readonly kind: RowChanges['kind']
-  readonly change: RowChange
-}
-
-/** What a snapshot that is under way lets a change of a row be told as; undefined: its pages will have it. */
-export type BesideSnapshot = (
-  kind: RowChanges['kind'],
-  table: CompiledTable,
-  change: RowChange,
-) => TypedRowChange | undefined
+const NO_ANNOTATIONS: Readonly<Record<string, string>> = Object.freeze({})
 
 export class ChangeDecoder {
-  readonly #state: ReplicatedState
+  readonly #tables: StreamedTables
   readonly #filter: ChangeFilter
-  readonly #schemas: SchemaNames
-  /** Versions of tables by id; forgotten when a schema may be called otherwise. */
-  readonly #tables = new Map<number, StreamedTable[]>()
+  /** The server that committed the last transaction. */
+  #serverId = new Uint8Array(0)
+  #serverIdText = ''
+  /** The transaction that is decoded, and how far it is. */
+  #transaction: Transaction | undefined
+  #position: Position | undefined
+  #walk: SnapshotWalk | undefined
+  #origin: ChangeOrigin | undefined
+  #statement = 0
+  #row = 0
+  /** Ordinal of the first change of that statement. */
+  #ordinal = 0
+  /** Ordinal of the first change that is told. */
+  #from = 0
 
-  constructor(state: ReplicatedState, filter: ChangeFilter) {
-    this.#state = state
+  /** @param tables which know the transactions that are opened */
+  constructor(tables: StreamedTables, filter: ChangeFilter) {
+    this.#tables = tables
     this.#filter = filter
-    this.#schemas = new SchemaNames(state)
   }
 
-  /** Whether `decode` may be called: the names of all schemas that the transaction concerns are at hand. */
-  knows(transaction: Transaction): boolean {
-    return this.#unknownSchemas(transaction) === undefined
+  /** Begins a transaction. @param from ordinal of the first change that was not told before */
+  open(transaction: Transaction, position: Position, from: number, walk: SnapshotWalk | undefined): void {
+    this.#transaction = transaction
+    this.#position = position
+    this.#walk = walk
+    this.#from = from
+    this.#origin = undefined
+    this.#statement = 0
+    this.#row = 0
+    this.#ordinal = 0
   }
 
-  /** Looks for the names that `decode` needs. @throws ReplogError CORRUPT, HISTORY_LOST */
-  async learn(transaction: Transaction, lsn: Lsn): Promise<void> {
-    const unknown = this.#unknownSchemas(transaction)
-    if (unknown !== undefined) await this.#schemas.lookAhead(unknown, lsn)
+  get isOpen(): boolean {
+    return this.#transaction !== undefined
   }
 
-  /** @throws ReplogError CORRUPT */
-  decode(
-    { statements, commitTimestampUs, startTimestampUs, originServerId, annotations = {} }: Transaction,
-    position: Position,
-    place?: SnapshotPlace,
-    beside?: BesideSnapshot,
-  ): DecodedTransaction {
-    const origin = new ChangeOrigin({
-      position,
-      commitTimestampUs,
-      startTimestampUs,
-      originServerId,
-      annotations,
-      count: countOf(statements),
-      place,
+  /** What the changes of the transaction share; undefined when none was told. */
+  get origin(): ChangeOrigin | undefined {
+    return this.#origin
+  }
+
+  /**
+   * Adds changes of the transaction until there are `end`, or no more of it; with a walk all of it.
+   * @returns whether the catalog was dropped by it
+   * @throws ReplogError CORRUPT
+   */
+  take(changes: RowOrDefinition[], end: number): boolean {
+    const { statements } = this.#transaction!
+    const last = this.#walk === undefined ? end : Infinity
+    let isDropped = false
+    for (; this.#statement < statements.length; this.#statement++) {
+      const statement = statements[this.#statement]!
+      switch (statement.kind) {
+        case 'insert':
+        case 'update':
+        case 'delete':
+        case 'rewrite':
+          if (!this.#takeRows(statement, changes, last)) return false
+          this.#row = 0
+          this.#ordinal += statement.rows.length
+          break
+        case 'verifyMarker':
+          break
+        default:
+          this.#ordinal += this.#takeDefinition(statement, changes)
+          isDropped ||= statement.kind === 'dropCatalog'
+      }
+    }
+    if (this.#walk !== undefined) {
+      this.#walk.endTransaction()
+      if (this.#origin !== undefined) this.#origin.placeBehind = this.#walk.place
+    }
+    this.#transaction = undefined
+    return isDropped
+  }
+
+  /** False when there are enough changes before its end. */
+  #takeRows({ kind, tableId, tableVersion, rows }: RowChanges, changes: RowOrDefinition[], end: number): boolean {
+    const table = this.#tables.find(tableId, tableVersion)
+    const { compiled, name } = table
+    const walk = this.#walk
+    if (!table.passes || (walk === undefined && !this.#filter.hasOperation(kind))) return true
+    if (walk !== undefined) {
+      this.#takeBeside(walk, table, kind, rows, changes)
+      return true
+    }
+    for (let row = Math.max(this.#row, this.#from - this.#ordinal); row < rows.length; row++) {
+      if (changes.length >= end) {
+        this.#row = row
+        return false
+      }
+      changes.push(new RowEvent(kind, name, compiled, rows[row]!, this.#originNow(), this.#ordinal + row))
+    }
+    return true
+  }
+
+  /** The walk sees all rows, those that were told before as well: what becomes of the others may follow from them. */
+  #takeBeside(
+    walk: SnapshotWalk,
+    { compiled, name }: StreamedTable,
+    kind: RowChanges['kind'],
+    rows: readonly RowChange[],
+    changes: RowOrDefinition[],
+  ): void {
+    for (const [row, change] of rows.entries()) {
+      const ordinal = this.#ordinal + row
+      const told = walk.beside(kind, compiled, change)
+      // What the walk needs to be complete is told whatever the filter says.
+      if (told === undefined || ordinal < this.#from) continue
+      if (!told.isNeeded && !this.#filter.hasOperation(told.kind)) continue
+      changes.push(new RowEvent(told.kind, name, compiled, told.change, this.#originNow(), ordinal))
+    }
+  }
+
+  /** @returns the number of its changes */
+  #takeDefinition(statement: DefinitionStatement, changes: RowOrDefinition[]): number {
+    this.#tables.note(statement, this.#position!.lsn)
+    if (statement.kind === 'createTable') this.#walk?.noteTable(statement.after.id)
+    const events = definitionParts(statement)
+    events.forEach((parts, at) => {
+      const ordinal = this.#ordinal + at
+      if (ordinal < this.#from || !this.#filter.hasOperation('definition') || !this.#tables.tells(parts)) return
+      const table = isTableEvent(parts) ? this.#tables.nameOf((parts.after ?? parts.before)!) : undefined
+      changes.push(new DefinitionEvent(parts, table, this.#originNow(), ordinal))
     })
-    const changes: RowOrDefinition[] = []
-    let ordinal = 0
-    for (const statement of statements) {
-      if (statement.kind === 'verifyMarker') continue
-      if (!('rows' in statement)) {
-        if (statement.kind === 'alterSchema') this.#tables.clear()
-        for (const parts of definitionParts(statement)) {
-          const event = this.#definition(parts, origin, ordinal++)
-          if (event !== undefined) changes.push(event)
-        }
-        continue
-      }
-      const { kind, tableId, tableVersion, rows } = statement
-      const { compiled, name, passes } = this.table(tableId, tableVersion)
-      if (passes && (beside !== undefined || this.#filter.hasOperation(kind))) {
-        for (let row = 0; row < rows.length; row++) {
-          const change = rows[row]!
-          const told = beside === undefined ? { kind, change } : beside(kind, compiled, change)
-          if (told === undefined || !this.#filter.hasOperation(told.kind)) continue
-          changes.push(new RowEvent(told.kind, name, compiled, told.change, origin, ordinal + row))
-        }
-      }
-      ordinal += rows.length
+    return events.length
+  }
+
+  #originNow(): ChangeOrigin {
+    return (this.#origin ??= this.#makeOrigin(this.#transaction!, this.#position!))
+  }
+
+  #makeOrigin(transaction: Transaction, position: Position): ChangeOrigin {
+    const { commitTimestampUs, startTimestampUs, annotations = NO_ANNOTATIONS, statements } = transaction
+    const serverId = this.#serverText(transaction.originServerId)
+    const place = this.#walk?.place
+    const count = countOf(statements)
+    return new ChangeOrigin({ position, commitTimestampUs, startTimestampUs, serverId, annotations, count, place })
+  }
+
+  #serverText(serverId: Uint8Array): string {
+    const known = this.#serverId
+    let same = 0
+    while (same < serverId.length && serverId[same] === known[same]) same++
+    if (same < serverId.length) {
+      this.#serverId = new Uint8Array(serverId)
+      this.#serverIdText = Buffer.from(serverId).toString('hex')
     }
-    return { origin, changes }
-  }
-
-  /** @throws ReplogError CORRUPT when the dictionary never had the version */
-  table(tableId: number, version: number): StreamedTable {
-    let versions = this.#tables.get(tableId)
-    if (versions === undefined) {
-      versions = []
-      this.#tables.set(tableId, versions)
-    }
-    return (versions[version] ??= this.tableOf(
-      this.#state.dictionary.tableVersion(this.#state.readDurable, tableId, version),
-    ))
-  }
-
-  /** A table whose schema is there. */
-  tableOf(compiled: CompiledTable): StreamedTable {
-    const { message } = compiled
-    return { compiled, name: this.#nameOf(message), passes: this.#passes(message) }
-  }
-
-  #definition(parts: DefinitionParts, origin: ChangeOrigin, ordinal: number): DefinitionEvent | undefined {
-    if (!this.#filter.hasOperation('definition')) return undefined
-    if (!isTableEvent(parts)) {
-      return this.#filter.hasWhole ? new DefinitionEvent(parts, undefined, origin, ordinal) : undefined
-    }
-    const { before, after } = parts
-    const passes = [before, after].some((message) => message !== undefined && this.#passes(message))
-    return passes ? new DefinitionEvent(parts, this.#nameOf((after ?? before)!), origin, ordinal) : undefined
-  }
-
-  #passes({ schemaId, name }: TableMessage): boolean {
-    return this.#filter.hasTable(this.#schemaName(schemaId), name)
-  }
-
-  #nameOf({ schemaId, name }: TableMessage): string {
-    return formatTableName({ schema: this.#schemaName(schemaId), table: name })
-  }
-
-  #schemaName(schemaId: number): string {
-    const name = this.#schemas.find(schemaId)
-    assert(name !== undefined, 'schemas are looked for before a transaction is decoded')
-    return name
-  }
-
-  #unknownSchemas({ statements }: Transaction): Set<number> | undefined {
-    let unknown: Set<number> | undefined
-    for (const statement of statements) this.#schemas.note(statement)
-    const note = (schemaId: number): void => {
-      if (this.#schemas.find(schemaId) === undefined) (unknown ??= new Set()).add(schemaId)
-    }
-    for (const statement of statements) {
-      if ('rows' in statement) {
-        const { tableId, tableVersion } = statement
-        if (this.#tables.get(tableId)?.[tableVersion] !== undefined) continue
-        const { dictionary, readDurable } = this.#state
-        note(dictionary.tableVersion(readDurable, tableId, tableVersion).message.schemaId)
-      } else if (statement.kind !== 'verifyMarker') {
-        for (const parts of definitionParts(statement)) {
-          if (!isTableEvent(parts)) continue
-          for (const message of [parts.before, parts.after]) if (message !== undefined) note(message.schemaId)
-        }
-      }
-    }
-    return unknown
+    return this.#serverIdText
   }
 }
 

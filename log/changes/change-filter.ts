@@ -10,7 +10,6 @@
  */
 import { ReplogError } from '../../core/errors.js'
 import { formatTableName, parseQualifiedName } from '../../ddl/identifiers.js'
-import { SYSTEM_SCHEMA_NAME } from '../../ddl/system-schema.js'
 import type { RowOperation } from './change.js'
 
 export type ChangeOperation = RowOperation | 'definition'
@@ -28,8 +27,10 @@ export interface ChangeFilterInput {
 
 export class ChangeFilter {
   readonly #operations: ReadonlySet<ChangeOperation>
-  readonly #names: ReadonlySet<string> | undefined
+  readonly #names: ReadonlySet<string>
   readonly #schemas: ReadonlySet<string>
+  /** All but the tables of replog itself, beside those that are named. */
+  readonly #hasAll: boolean
 
   /** @throws ReplogError INVALID_ARGUMENT */
   constructor({ tables, operations = CHANGE_OPERATIONS }: ChangeFilterInput = {}) {
@@ -44,40 +45,41 @@ export class ChangeFilter {
     }
     this.#operations = new Set(operations)
     const schemas = new Set<string>()
+    const names = new Set<string>()
     this.#schemas = schemas
+    this.#names = names
+    this.#hasAll = tables === undefined || (Array.isArray(tables) && tables.includes('*'))
     if (tables === undefined) return
     if (!Array.isArray(tables) || tables.length === 0 || tables.length > TABLES_MAX) {
       throw invalid(
         `\`tables\` lists 1 to ${TABLES_MAX} names, such as "test.orders" or "test.*"; leave it out for all`,
       )
     }
-    const names = new Set<string>()
-    let all = false
     for (const table of tables as readonly unknown[]) {
-      if (table === '*') all = true
-      else if (typeof table === 'string' && table.endsWith('.*')) {
+      if (table === '*') continue
+      if (typeof table === 'string' && table.endsWith('.*')) {
         schemas.add(parseQualifiedName(`${table.slice(0, -2)}.x`).schema)
       } else names.add(formatTableName(parseQualifiedName(table)))
     }
-    if (!all) this.#names = names
-    else
-      for (const name of names)
-        if (parseQualifiedName(name).schema === SYSTEM_SCHEMA_NAME) schemas.add(SYSTEM_SCHEMA_NAME)
   }
 
   hasOperation(operation: ChangeOperation): boolean {
     return this.#operations.has(operation)
   }
 
-  hasTable(schema: string, table: string): boolean {
-    if (this.#schemas.has(schema)) return true
-    if (this.#names === undefined) return schema !== SYSTEM_SCHEMA_NAME
-    return this.#names.has(formatTableName({ schema, table }))
+  hasTable(schema: string, table: string, isSystem: boolean): boolean {
+    if (this.hasSchema(schema, isSystem)) return true
+    return this.#names.size > 0 && this.#names.has(formatTableName({ schema, table }))
   }
 
-  /** Whether changes of schemas and of the catalog itself are told of: where all tables are. */
-  get hasWhole(): boolean {
-    return this.#names === undefined
+  /** Whether all tables of a schema, and what happens to itself, are told of. */
+  hasSchema(schema: string, isSystem: boolean): boolean {
+    return (this.#hasAll && !isSystem) || this.#schemas.has(schema)
+  }
+
+  /** Whether changes of the catalog itself are told of: where all tables are. */
+  get hasCatalog(): boolean {
+    return this.#hasAll
   }
 }
 

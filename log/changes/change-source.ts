@@ -8,19 +8,25 @@
  */
 import { type Clock, systemClock } from '../../core/clock.js'
 import { ReplogError } from '../../core/errors.js'
-import { CHANGE_BATCH_CHANGES_MAX, CHANGE_HEARTBEAT_MS_MAX, CHANGE_HEARTBEAT_MS_MIN } from '../../core/limits.js'
+import {
+  CHANGE_BATCH_CHANGES_MAX,
+  CHANGE_CHUNK_BYTES_TARGET,
+  CHANGE_HEARTBEAT_MS_MAX,
+  CHANGE_HEARTBEAT_MS_MIN,
+  SCAN_PAGE_ROWS_MAX,
+} from '../../core/limits.js'
 import { requireOptions } from '../../core/options.js'
-import { type Lsn, LSN_MAX, type Position, formatPosition, parseLsn } from '../../core/position.js'
+import { type Lsn, LSN_MAX, type Position, formatPosition, nextLsn, parseLsn } from '../../core/position.js'
 import type { CatalogIdentifier } from '../../ddl/identifiers.js'
 import { positionAt } from '../position-at.js'
-import type { Transaction } from '../codec/message.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import { requireSameHistory } from '../same-history.js'
-import { type Change, type Heartbeat, type SnapshotEnd, TransactionEvent } from './change.js'
+import { type Change, type RowOrDefinition, type SnapshotEnd, TransactionEvent } from './change.js'
 import { ChangeDecoder } from './change-decoder.js'
 import { ChangeFilter, type ChangeFilterInput } from './change-filter.js'
 import { type ChangeToken, type SnapshotPlace, formatChangeToken, parseChangeToken } from './change-token.js'
 import { SnapshotWalk } from './snapshot-walk.js'
+import { StreamedTables } from './streamed-tables.js'
 import { TransactionReader } from './transaction-reader.js'
 
 export interface ChangeOptions extends ChangeFilterInput {
@@ -42,8 +48,12 @@ export class ChangeSource {
   readonly #state: ReplicatedState
   readonly #catalog: CatalogIdentifier
   readonly #options: ChangeOptions
+  readonly #tables: StreamedTables
   readonly #decoder: ChangeDecoder
   readonly #clock: Clock
+  readonly #pageRowsMax: number
+  /** Where the log ended when the stream was asked for. */
+  readonly #asked: Position
   #catalogId = 0
   #reader!: TransactionReader
   #walk: SnapshotWalk | undefined
@@ -52,14 +62,25 @@ export class ChangeSource {
   #toldMs = 0
   /** A stream ends with its catalog. */
   #isDropped = false
+  #hasBegun = false
 
-  /** @throws ReplogError INVALID_ARGUMENT */
-  constructor(state: ReplicatedState, catalog: CatalogIdentifier, options: ChangeOptions, clock: Clock = systemClock) {
+  /** @param pageRowsMax rows of a snapshot that are read at once @throws ReplogError INVALID_ARGUMENT */
+  constructor(
+    state: ReplicatedState,
+    catalog: CatalogIdentifier,
+    options: ChangeOptions,
+    clock: Clock = systemClock,
+    pageRowsMax = SCAN_PAGE_ROWS_MAX,
+  ) {
     this.#state = state
+    this.#pageRowsMax = pageRowsMax
     this.#catalog = catalog
     this.#options = checked(options)
-    this.#decoder = new ChangeDecoder(state, new ChangeFilter(options))
+    const filter = new ChangeFilter(options)
+    this.#tables = new StreamedTables(state, filter)
+    this.#decoder = new ChangeDecoder(this.#tables, filter)
     this.#clock = clock
+    this.#asked = state.durable
   }
 
   /**
@@ -68,112 +89,141 @@ export class ChangeSource {
    */
   async *batches(signal: AbortSignal): AsyncGenerator<Change[], undefined> {
     const endLsn = this.#options.follow === false ? this.#state.durable.lsn : LSN_MAX
-    await this.#begin(signal)
+    await this.begin(signal)
     this.#toldMs = this.#clock.monotonicMs()
-    if (this.#walk !== undefined) yield* this.#walkThrough(this.#walk, signal)
-    while (this.#reader.position.lsn < endLsn) {
+    while (this.#walk !== undefined) {
+      const walk = this.#walk
+      const page = await walk.page()
+      yield* this.#changesUpTo(page.position.lsn, signal)
+      const rows = walk.accept(page)
+      if (rows.length > 0) yield this.#told(rows)
+      signal.throwIfAborted()
+      if (!walk.isDone) continue
+      this.#walk = undefined
+      yield this.#told([this.#standing('snapshotEnd')])
+    }
+    yield* this.#changesUpTo(endLsn, signal)
+    return undefined
+  }
+
+  /**
+   * Finds where the stream begins, for whoever must know whether it can before there is a change. `batches` does it, too.
+   * @throws ReplogError HISTORY_LOST, DIVERGED, NOT_FOUND (catalog), INVALID_ARGUMENT, CLOSED; the signal's reason
+   */
+  async begin(signal: AbortSignal): Promise<void> {
+    if (this.#hasBegun) return
+    await this.#find(signal)
+    this.#hasBegun = true
+  }
+
+  /** How far the log was read; ahead of what was told by what is on its way. Once it has begun. */
+  get position(): Position {
+    return this.#reader.position
+  }
+
+  async #find(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const { after, snapshot = false } = this.#options
+    const token = after === undefined ? undefined : await this.#resolve(after, signal)
+    // The catalog and the names of its schemas are those of one LSN, which is not before the first transaction.
+    const { dictionary, readDurable } = this.#state
+    this.#state.assertOpen()
+    this.#catalogId = dictionary.catalog(readDurable, this.#catalog).id
+    if (token === undefined) {
+      if (snapshot) {
+        const { place, position } = await SnapshotWalk.begin(this.#state, this.#catalogId)
+        this.#reader = new TransactionReader(this.#state, position)
+        this.#walk = this.#walkFrom(place)
+      } else this.#reader = new TransactionReader(this.#state, this.#asked)
+    } else {
+      const { position, done, place } = token
+      this.#reader = new TransactionReader(this.#state, done === undefined ? position : await this.#before(position))
+      this.#done = done ?? 0
+      if (place !== undefined) this.#walk = this.#walkFrom(place)
+    }
+    await this.#tables.begin(this.#catalogId)
+    signal.throwIfAborted()
+  }
+
+  #walkFrom(place: SnapshotPlace): SnapshotWalk {
+    return new SnapshotWalk(this.#state, this.#catalogId, this.#tables, place, this.#pageRowsMax)
+  }
+
+  /** A transaction of which something is left is read again. @throws ReplogError HISTORY_LOST, CORRUPT */
+  async #before({ lsn }: Position): Promise<Position> {
+    return (await positionAt(this.#state, (lsn - 1n) as Lsn)).position
+  }
+
+  /** @throws ReplogError HISTORY_LOST, DIVERGED, INVALID_ARGUMENT */
+  async #resolve(after: string, signal: AbortSignal): Promise<ChangeToken> {
+    if (isLsn(after)) {
+      const lsn = parseLsn(after)
+      const { durable } = this.#state
+      if (lsn > durable.lsn) {
+        throw new ReplogError('INVALID_ARGUMENT', `LSN ${lsn} is ahead of this log, which ends at ${durable.lsn}`)
+      }
+      return { position: (await positionAt(this.#state, lsn)).position, done: undefined, place: undefined }
+    }
+    const token = parseChangeToken(after)
+    await this.#reach(token.position, signal)
+    await requireSameHistory(this.#state, token.position)
+    return token
+  }
+
+  /** Waits until the log is so far: a replica that lags gets there. @throws ReplogError DIVERGED, CLOSED, STORE_FAILED */
+  async #reach(position: Position, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { durable } = this.#state
+      if (position.lsn <= durable.lsn) return
+      if (position.epoch < durable.epoch) throw lost(position, durable)
+      await this.#state.whenDurable(nextLsn(durable.lsn), signal)
+      signal.throwIfAborted()
+    }
+  }
+
+  /** All changes up to an LSN, which may be one that the log has not reached. */
+  async *#changesUpTo(endLsn: Lsn, signal: AbortSignal): AsyncGenerator<Change[], undefined> {
+    signal.throwIfAborted()
+    const reader = this.#reader
+    while (reader.lsn < endLsn || this.#decoder.isOpen) {
       const batch = await this.#batch(endLsn)
       if (batch.length > 0) yield this.#told(batch)
-      else if (this.#isHeartbeatDue()) yield this.#told([this.#heartbeat()])
+      else if (this.#isHeartbeatDue()) yield this.#told([this.#standing('heartbeat')])
       signal.throwIfAborted()
       if (this.#isDropped) throw dropped(this.#catalog)
-      if (!this.#reader.isEmpty) continue
-      if (this.#reader.atHead) await this.#wait(signal)
-      if (!this.#reader.atHead) await this.#reader.read()
+      if (this.#decoder.isOpen || !reader.isEmpty || reader.lsn >= endLsn) continue
+      if (reader.atHead) await this.#wait(signal)
+      if (!reader.atHead) await reader.read(CHANGE_CHUNK_BYTES_TARGET)
       signal.throwIfAborted()
     }
     return undefined
   }
 
-  async #begin(signal: AbortSignal): Promise<void> {
-    const { after, snapshot = false } = this.#options
-    const { dictionary, readDurable } = this.#state
-    this.#catalogId = dictionary.catalog(readDurable, this.#catalog).id
-    if (after === undefined) {
-      if (!snapshot) {
-        this.#reader = new TransactionReader(this.#state, this.#state.durable)
-        return
-      }
-      const { place, position } = await SnapshotWalk.begin(this.#state, this.#catalogId)
-      this.#reader = new TransactionReader(this.#state, position)
-      this.#walk = new SnapshotWalk(this.#state, this.#catalogId, this.#decoder, place)
-      return
-    }
-    const { position, done, place } = await this.#resolve(after, signal)
-    if (done === undefined) this.#reader = new TransactionReader(this.#state, position)
-    else {
-      // The transaction is read again, for what is left of it.
-      const before = await positionAt(this.#state, (position.lsn - 1n) as Lsn)
-      this.#reader = new TransactionReader(this.#state, before.position)
-      this.#done = done
-    }
-    if (place === undefined) return
-    this.#walk = new SnapshotWalk(this.#state, this.#catalogId, this.#decoder, place)
-  }
-
-  /** @throws ReplogError HISTORY_LOST, DIVERGED, INVALID_ARGUMENT */
-  async #resolve(after: string, signal: AbortSignal): Promise<ChangeToken> {
-    if (/^\d+$/.test(after)) {
-      const { position } = await positionAt(this.#state, parseLsn(after))
-      return { position, done: undefined, place: undefined }
-    }
-    const token = parseChangeToken(after)
-    const { lsn, epoch } = token.position
-    const { durable } = this.#state
-    if (lsn > durable.lsn && epoch < durable.epoch) throw lost(token.position, durable)
-    // A replica that lags gets there.
-    await this.#state.whenDurable(lsn, signal)
-    signal.throwIfAborted()
-    await requireSameHistory(this.#state, token.position)
-    return token
-  }
-
-  /** What is at hand, up to a transaction. */
-  async #batch(limit: Lsn): Promise<Change[]> {
+  /** What is at hand, about `CHANGE_BATCH_CHANGES_MAX` of it. */
+  async #batch(endLsn: Lsn): Promise<Change[]> {
     const batch: Change[] = []
-    while (batch.length < CHANGE_BATCH_CHANGES_MAX) {
-      const whole = this.#reader.take(limit)
-      if (whole === undefined) break
-      if (whole.catalogId !== this.#catalogId) {
+    const reader = this.#reader
+    const decoder = this.#decoder
+    while (batch.length < CHANGE_BATCH_CHANGES_MAX && !this.#isDropped) {
+      if (!decoder.isOpen) {
+        if (!reader.next(endLsn)) break
+        const from = this.#done
         this.#done = 0
-        continue
+        if (reader.catalogId !== this.#catalogId) continue
+        const transaction = reader.decode()
+        if (!this.#tables.knows(transaction)) await this.#tables.learn(transaction, reader.position)
+        decoder.open(transaction, reader.position, from, this.#walk)
       }
-      const transaction = whole.decode()
-      if (!this.#decoder.knows(transaction)) await this.#decoder.learn(transaction, whole.position.lsn)
-      this.#tell(transaction, whole.position, batch)
+      if (this.#options.transactions === true) this.#takeWhole(batch)
+      else this.#isDropped = decoder.take(batch as RowOrDefinition[], CHANGE_BATCH_CHANGES_MAX)
     }
     return batch
   }
 
-  #tell(transaction: Transaction, position: Position, batch: Change[]): void {
-    const done = this.#done
-    this.#done = 0
-    const walk = this.#walk
-    const decoded = this.#decoder.decode(transaction, position, walk?.place, walk?.beside)
-    walk?.endTransaction()
-    if (transaction.statements.some(({ kind }) => kind === 'dropCatalog')) this.#isDropped = true
-    const changes = done === 0 ? decoded.changes : decoded.changes.filter(({ ordinal }) => ordinal >= done)
-    if (changes.length === 0) return
-    if (this.#options.transactions === true) batch.push(new TransactionEvent(decoded.origin, changes))
-    else for (const change of changes) batch.push(change)
-  }
-
-  async *#walkThrough(walk: SnapshotWalk, signal: AbortSignal): AsyncGenerator<Change[]> {
-    while (!walk.isDone) {
-      const page = await walk.page()
-      signal.throwIfAborted()
-      while (this.#reader.position.lsn < page.position.lsn) {
-        const batch = await this.#batch(page.position.lsn)
-        if (batch.length > 0) yield this.#told(batch)
-        signal.throwIfAborted()
-        if (this.#reader.isEmpty && this.#reader.position.lsn < page.position.lsn) await this.#reader.read()
-      }
-      const rows = walk.accept(page)
-      if (rows.length > 0) yield this.#told(rows)
-      signal.throwIfAborted()
-    }
-    this.#walk = undefined
-    yield this.#told([this.#standing('snapshotEnd')])
+  #takeWhole(batch: Change[]): void {
+    const changes: RowOrDefinition[] = []
+    this.#isDropped = this.#decoder.take(changes, Infinity)
+    if (changes.length > 0) batch.push(new TransactionEvent(this.#decoder.origin!, changes))
   }
 
   async #wait(signal: AbortSignal): Promise<void> {
@@ -201,23 +251,25 @@ export class ChangeSource {
 
   #isHeartbeatDue(): boolean {
     const { heartbeatMs } = this.#options
-    return heartbeatMs !== undefined && this.#dueInMs(heartbeatMs) === 0
-  }
-
-  #heartbeat(): Heartbeat {
-    return this.#standing('heartbeat')
+    // Before the first transaction is read again, the stream stands before what was told of it.
+    return heartbeatMs !== undefined && this.#done === 0 && this.#dueInMs(heartbeatMs) === 0
   }
 
   #standing<Type extends 'heartbeat' | 'snapshotEnd'>(type: Type): { readonly type: Type } & Omit<SnapshotEnd, 'type'> {
     const { position } = this.#reader
-    const place: SnapshotPlace | undefined = this.#walk?.place
-    return { type, lsn: position.lsn, position, token: formatChangeToken(formatPosition(position), undefined, place) }
+    const token = formatChangeToken(formatPosition(position), undefined, this.#walk?.place)
+    return { type, lsn: position.lsn, position, token }
   }
 
   #told(batch: Change[]): Change[] {
     this.#toldMs = this.#clock.monotonicMs()
     return batch
   }
+}
+
+/** Rather than a token. */
+function isLsn(after: string): boolean {
+  return /^\d+$/.test(after)
 }
 
 function dropped(catalog: CatalogIdentifier): ReplogError {
@@ -249,7 +301,11 @@ function checked(options: ChangeOptions): ChangeOptions {
   }
   if (
     heartbeatMs !== undefined &&
-    !(heartbeatMs >= CHANGE_HEARTBEAT_MS_MIN && heartbeatMs <= CHANGE_HEARTBEAT_MS_MAX)
+    !(
+      typeof heartbeatMs === 'number' &&
+      heartbeatMs >= CHANGE_HEARTBEAT_MS_MIN &&
+      heartbeatMs <= CHANGE_HEARTBEAT_MS_MAX
+    )
   ) {
     throw new ReplogError(
       'INVALID_ARGUMENT',
@@ -257,8 +313,7 @@ function checked(options: ChangeOptions): ChangeOptions {
     )
   }
   if (after !== undefined) {
-    const isLsn = /^\d+$/.test(after)
-    const place = isLsn ? undefined : parseChangeToken(after).place
+    const place = isLsn(after) ? undefined : parseChangeToken(after).place
     if (snapshot === true && place === undefined) {
       throw new ReplogError(
         'INVALID_ARGUMENT',

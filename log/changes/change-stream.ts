@@ -19,7 +19,7 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
   #batch: Change[] = []
   #next = 0
   /** The step that is under way: who asks again before it ended waits for it. */
-  #turn: Promise<unknown> = Promise.resolve()
+  #turn: Promise<unknown> | undefined
   #isEnded = false
 
   constructor(source: ChangeSource, signal: AbortSignal | undefined) {
@@ -31,6 +31,7 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
   }
 
   readonly #abort = (): void => {
+    this.#batch = []
     this.#stop.abort(this.#signal?.reason)
   };
 
@@ -40,18 +41,24 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
 
   /** @throws ReplogError HISTORY_LOST, DIVERGED, NOT_FOUND, CORRUPT, CLOSED; the reason of an aborted signal */
   next(): Promise<IteratorResult<Item, undefined>> {
-    if (this.#next < this.#batch.length && !this.#stop.signal.aborted) {
+    if (this.#turn === undefined && this.#next < this.#batch.length) {
       return Promise.resolve({ done: false, value: this.#batch[this.#next++] as Item })
     }
-    const turn = this.#turn.then(() => this.#step())
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    const step = this.#turn === undefined ? this.#step() : this.#turn.then(() => this.#step())
+    const turn = step
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#turn === turn) this.#turn = undefined
+      })
+    this.#turn = turn
+    return step
   }
 
-  /** Ends the stream; what is called when a `for await` is left. */
+  /** Ends the stream; what is called when a `for await` is left. What waits for the next change gets the end. */
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#end()
     this.#stop.abort()
+    // What fails in what nobody waits for any more is of no concern.
     await this.#batches.return(undefined).catch(() => undefined)
     return DONE
   }
@@ -86,19 +93,28 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
     if (this.#isEnded) return DONE
     try {
       this.#stop.signal.throwIfAborted()
-      if (this.#next < this.#batch.length) return { done: false, value: this.#batch[this.#next++] as Item }
-      const result = await this.#batches.next()
-      if (result.done === true) {
-        this.#end()
-        return DONE
+      if (this.#next >= this.#batch.length) {
+        const result = await this.#batches.next()
+        // It was ended meanwhile.
+        if (this.#hasEnded()) return DONE
+        this.#stop.signal.throwIfAborted()
+        this.#batch = result.value ?? []
+        this.#next = 0
+        if (result.done === true) {
+          this.#end()
+          return DONE
+        }
       }
-      this.#batch = result.value
-      this.#next = 1
-      return { done: false, value: result.value[0] as Item }
+      return { done: false, value: this.#batch[this.#next++] as Item }
     } catch (error) {
+      if (this.#hasEnded()) return DONE
       this.#end()
       throw error
     }
+  }
+
+  #hasEnded(): boolean {
+    return this.#isEnded
   }
 
   #end(): void {

@@ -46,7 +46,10 @@ export function formatChangeToken(
 export function parseChangeToken(text: string): ChangeToken {
   const match = TOKEN_PATTERN.exec(text)
   const [, positionText, done, lastTableId, tableId, key] = match ?? []
-  if (positionText === undefined || Number(lastTableId ?? 0) > U32_MAX || Number(tableId ?? 0) > U32_MAX) {
+  const isBeyond = (id: string | undefined): boolean => id !== undefined && Number(id) > U32_MAX
+  // Base64 that no writer writes is garbage, though it could be read.
+  const isGarbled = key !== undefined && Buffer.from(key, 'base64url').toString('base64url') !== key
+  if (positionText === undefined || isBeyond(lastTableId) || isBeyond(tableId) || isGarbled) {
     throw new ReplogError(
       'INVALID_ARGUMENT',
       `${JSON.stringify(text)} is no token of a change stream; pass on the \`token\` of a change as it is, or a position`,

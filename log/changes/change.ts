@@ -1,11 +1,12 @@
 /**
  * What a change stream gives: changes of rows, of definitions, rows of a snapshot, and how far it is.
  *
- * Each has a `token`, with which another stream goes on behind it. Tokens and images are made when they are asked for
- * the first time or before, so that a stream that is only counted costs little.
+ * Each has a `token`, with which another stream goes on behind it; tokens are made when they are asked for. None holds a
+ * piece of the log, so that changes can be kept.
  */
 import { type Lsn, type Position, formatPosition } from '../../core/position.js'
 import type { CompiledTable, RowObject } from '../../ddl/compiled-table.js'
+import type { Row as StoredRow } from '../codec/column-type.js'
 import type { CatalogMessage, DefinitionStatement, RowChange, SchemaMessage, TableMessage } from '../codec/message.js'
 import { type SnapshotPlace, formatChangeToken } from './change-token.js'
 
@@ -13,8 +14,8 @@ export interface ChangeOriginParts {
   readonly position: Position
   readonly commitTimestampUs: bigint
   readonly startTimestampUs: bigint
-  /** 16 bytes. */
-  readonly originServerId: Uint8Array
+  /** Hex digits. */
+  readonly serverId: string
   readonly annotations: Readonly<Record<string, string>>
   readonly count: number
   readonly place: SnapshotPlace | undefined
@@ -27,31 +28,31 @@ export class ChangeOrigin {
   /** In microseconds since 1970, on the clock of the primary that committed it. */
   readonly commitTimestampUs: bigint
   readonly startTimestampUs: bigint
+  /** Id of the server that committed it, hex digits. */
+  readonly serverId: string
   readonly annotations: Readonly<Record<string, string>>
   /** Changes that the transaction has in its catalog, those that a filter leaves out as well. */
   readonly count: number
   /** How far the stream's snapshot was before it; undefined when it is complete or was not asked for. */
   readonly place: SnapshotPlace | undefined
-  readonly #originServerId: Uint8Array
+  /** How far it was behind it. */
+  placeBehind: SnapshotPlace | undefined
   #text: string | undefined
 
   constructor(parts: ChangeOriginParts) {
     this.position = parts.position
     this.commitTimestampUs = parts.commitTimestampUs
     this.startTimestampUs = parts.startTimestampUs
-    this.#originServerId = parts.originServerId
+    this.serverId = parts.serverId
     this.annotations = parts.annotations
     this.count = parts.count
     this.place = parts.place
+    this.placeBehind = parts.place
+    this.#text = undefined
   }
 
   get lsn(): Lsn {
     return this.position.lsn
-  }
-
-  /** Id of the server that committed it, hex digits. */
-  get serverId(): string {
-    return Buffer.from(this.#originServerId).toString('hex')
   }
 
   get committedAt(): Date {
@@ -66,7 +67,9 @@ export class ChangeOrigin {
   /** Behind one of its changes. */
   tokenBehind(ordinal: number): string {
     this.#text ??= formatPosition(this.position)
-    return formatChangeToken(this.#text, ordinal + 1 < this.count ? ordinal + 1 : undefined, this.place)
+    return ordinal + 1 < this.count
+      ? formatChangeToken(this.#text, ordinal + 1, this.place)
+      : formatChangeToken(this.#text, undefined, this.placeBehind)
   }
 }
 
@@ -78,7 +81,7 @@ export type RowOperation = 'insert' | 'update' | 'delete' | 'rewrite'
  */
 export class RowEvent<Row = RowObject> {
   readonly type: RowOperation
-  /** "schema.table": the name that the table had at this place of the log; its schema is called what it is called now. */
+  /** "schema.table": the name that the table had at this place of the log; see `schema-names.ts` for its schema's. */
   readonly table: string
   /** Stays when the table is renamed, and is never used again. */
   readonly tableId: number
@@ -91,7 +94,8 @@ export class RowEvent<Row = RowObject> {
   /** Place among the changes of the transaction, from 0. */
   readonly ordinal: number
   readonly #compiled: CompiledTable
-  readonly #change: RowChange
+  /** The primary key columns, where that is all that is known of the row before the change. */
+  readonly #key: StoredRow | undefined
 
   constructor(
     type: RowOperation,
@@ -105,12 +109,14 @@ export class RowEvent<Row = RowObject> {
     this.table = table
     this.tableId = compiled.id
     this.tableVersion = compiled.version
-    this.before = change.before && rowOf<Row>(compiled, change.before)
-    this.after = change.after && rowOf<Row>(compiled, change.after)
+    const { before, after, key } = change
+    // Decoded here, and the images let go: they are views of the log, of which a change that is kept would keep a piece.
+    this.before = before === undefined ? undefined : rowOf<Row>(compiled, before)
+    this.after = after === undefined ? undefined : rowOf<Row>(compiled, after)
     this.transaction = transaction
     this.ordinal = ordinal
     this.#compiled = compiled
-    this.#change = change
+    this.#key = before === undefined && key !== undefined ? compiled.rows.decode(key) : undefined
   }
 
   get lsn(): Lsn {
@@ -124,9 +130,8 @@ export class RowEvent<Row = RowObject> {
 
   /** Values of the primary key columns: of the row as it was before the change or, for an insert, of the new one. */
   get key(): Partial<Row> {
-    const { rows, columns, keyOrdinals } = this.#compiled
-    const { key, before, after } = this.#change
-    const row = rows.decode((before ?? key ?? after)!)
+    const { columns, keyOrdinals } = this.#compiled
+    const row = this.#told
     const named = keyOrdinals.map((ordinal) => [columns[ordinal]!.message.name, row[ordinal]!] as const)
     return Object.fromEntries(named) as Partial<Row>
   }
@@ -138,15 +143,17 @@ export class RowEvent<Row = RowObject> {
 
   /** Bytes that tell the row's key from all others of its table, whatever the columns are called. */
   get keyBytes(): Buffer {
-    const { rows } = this.#compiled
-    const { key, before, after } = this.#change
-    return this.#compiled.rowKey(rows.decode((before ?? key ?? after)!))
+    return this.#compiled.rowKey(this.#told)
   }
 
   /** The same of the row after the change: another one where an update changed the primary key. */
   get newKeyBytes(): Buffer {
-    const { after } = this.#change
-    return after === undefined ? this.keyBytes : this.#compiled.rowKey(this.#compiled.rows.decode(after))
+    return this.after === undefined ? this.keyBytes : this.#compiled.rowKey(storedRow(this.#compiled, this.after))
+  }
+
+  /** The row before the change, or what is known of it, or the new one. */
+  get #told(): StoredRow {
+    return this.#key ?? storedRow(this.#compiled, (this.before ?? this.after)!)
   }
 }
 
@@ -329,6 +336,11 @@ export function isTableEvent(parts: DefinitionParts): parts is TableEventParts {
 
 function keyColumnsOf({ columns, keyOrdinals }: CompiledTable): string[] {
   return keyOrdinals.map((ordinal) => columns[ordinal]!.message.name)
+}
+
+function storedRow(compiled: CompiledTable, row: unknown): StoredRow {
+  const values = row as RowObject
+  return compiled.columns.map(({ message }) => values[message.name]!)
 }
 
 function rowOf<Row>(compiled: CompiledTable, image: Uint8Array): Row {

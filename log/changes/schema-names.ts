@@ -1,53 +1,80 @@
 /**
- * What the schemas are called whose tables a stream tells of: their names now or, of those that are gone, their last.
+ * What the schemas of a catalog are called for one stream.
  *
- * Whoever reads an old part of the log meets tables of schemas that were dropped since. How such a one was called stands
- * in the log as well, in the statement that dropped it, which is behind where the reader is: it is looked for there.
+ * Of what was committed before the stream was begun, a schema has the name that it had when the stream was begun: a row of
+ * the log names its table's version, which has no name of the schema. From there on each has the name that it has at the
+ * place of the log. A schema that was gone by then has the name that it had at the place of the log: that stands in the
+ * statement that renamed or dropped it, which is behind where the reader is, and is looked for there.
+ *
+ * Invariant: what a schema is called at a place of the log does not depend on when the stream reads that place.
  */
 import { ReplogError } from '../../core/errors.js'
-import { LINK_CHUNK_BYTES_TARGET } from '../../core/limits.js'
-import type { Lsn } from '../../core/position.js'
+import { CHANGE_CHUNK_BYTES_TARGET } from '../../core/limits.js'
+import { type Lsn, LSN_MAX, LSN_ZERO, type Position } from '../../core/position.js'
+import { schemaPrefix } from '../../store/keys.js'
+import { decodeSchemaMessage } from '../codec/definition-codec.js'
 import type { Statement } from '../codec/message.js'
-import { LogCursor } from '../log-cursor.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import { wholeTransactions } from './whole-transactions.js'
+import { entriesOf } from '../view-entries.js'
+import { atSnapshot } from './at-snapshot.js'
+import { TransactionReader } from './transaction-reader.js'
 
 export class SchemaNames {
   readonly #state: ReplicatedState
-  /** Of schemas that are gone. */
-  readonly #gone = new Map<number, string>()
+  readonly #names = new Map<number, string>()
+  /** Schemas that were there when the stream was begun, and the LSN at which they were. */
+  #present: ReadonlySet<number> = new Set()
+  #asOf: Lsn = LSN_ZERO
 
   constructor(state: ReplicatedState) {
     this.#state = state
   }
 
+  /** Learns the names that are valid now. @throws ReplogError CLOSED */
+  async load(catalogId: number): Promise<void> {
+    const names = await atSnapshot(this.#state, async (view) => {
+      const found = new Map<number, string>()
+      for await (const { value } of entriesOf(view, schemaPrefix(catalogId))) {
+        const { id, name } = decodeSchemaMessage(value)
+        found.set(id, name)
+      }
+      this.#asOf = view.lsn
+      return found
+    })
+    this.#present = new Set(names.keys())
+    for (const [id, name] of names) this.#names.set(id, name)
+  }
+
   /** Undefined when the schema is gone and was not looked for yet. */
   find(schemaId: number): string | undefined {
-    const { dictionary, readDurable } = this.#state
-    return dictionary.schemaById(readDurable, schemaId)?.name ?? this.#gone.get(schemaId)
+    return this.#names.get(schemaId)
   }
 
-  /** Notes the names of the schemas that a statement ends. */
-  note(statement: Statement): void {
-    if (statement.kind === 'dropSchema') this.#gone.set(statement.before.id, statement.before.name)
+  /** Notes what a statement that is passed in the log calls a schema. */
+  note(statement: Statement, lsn: Lsn): void {
+    if (statement.kind !== 'createSchema' && statement.kind !== 'alterSchema') return
+    const { id, name } = statement.after
+    if (lsn > this.#asOf || !this.#present.has(id)) this.#names.set(id, name)
   }
 
-  /** Reads on from a place of the log until all these schemas were met. @throws ReplogError CORRUPT, HISTORY_LOST */
-  async lookAhead(schemaIds: ReadonlySet<number>, after: Lsn): Promise<void> {
-    const isFound = (): boolean => [...schemaIds].every((id) => this.find(id) !== undefined)
-    const cursor = new LogCursor(this.#state, after)
-    const begun: Buffer[] = []
-    while (!isFound() && !cursor.atHead) {
-      const { bytes } = await cursor.read(LINK_CHUNK_BYTES_TARGET)
-      for (const whole of wholeTransactions(bytes, begun)) {
-        for (const statement of whole.decode().statements) this.note(statement)
-      }
+  /** Reads on from a place of the log until all these schemas were met. @throws ReplogError CORRUPT, HISTORY_LOST, CLOSED */
+  async lookAhead(schemaIds: ReadonlySet<number>, after: Position): Promise<void> {
+    const missing = new Set(schemaIds)
+    const reader = new TransactionReader(this.#state, after)
+    while (missing.size > 0) {
+      if (reader.next(LSN_MAX)) {
+        for (const statement of reader.decode().statements) {
+          if (statement.kind !== 'alterSchema' && statement.kind !== 'dropSchema') continue
+          const { id, name } = statement.before
+          if (missing.delete(id)) this.#names.set(id, name)
+        }
+      } else if (reader.atHead) break
+      else await reader.read(CHANGE_CHUNK_BYTES_TARGET)
     }
-    if (isFound()) return
-    const missing = [...schemaIds].filter((id) => this.find(id) === undefined)
+    if (missing.size === 0) return
     throw new ReplogError(
       'CORRUPT',
-      `schema ${missing.join(', ')} is neither in the dictionary nor dropped in the log; run \`replog verify\``,
+      `schema ${[...missing].join(', ')} is neither in the dictionary nor dropped in the log; run \`replog verify\``,
     )
   }
 }

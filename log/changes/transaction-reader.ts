@@ -1,65 +1,139 @@
 /**
  * Reads the log forwards, a whole transaction at a time, up to a limit that may move: what lies behind the limit stays
  * for the next call.
+ *
+ * Invariants:
+ * - no transaction is passed over, and none is given before its last segment was read; (G3)
+ * - what a transaction is decoded from is held no longer than until the next one is read.
  */
-import { CHANGE_CHUNK_BYTES_TARGET } from '../../core/limits.js'
+import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import type { Lsn, Position } from '../../core/position.js'
+import { DIGEST_OFFSET, FRAME_HEADER_BYTES, epochAt, frameLength, isLastSegmentAt, lsnAt } from '../codec/frame.js'
+import type { Transaction } from '../codec/message.js'
+import { decodeTransaction, peekTransaction } from '../codec/transaction-codec.js'
 import { LogCursor } from '../log-cursor.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import { type WholeTransaction, wholeTransactions } from './whole-transactions.js'
+
+const NOTHING: Buffer = Buffer.alloc(0)
 
 export class TransactionReader {
+  readonly #state: ReplicatedState
   readonly #cursor: LogCursor
-  readonly #begun: Buffer[] = []
-  #chunk: Iterator<WholeTransaction, undefined> = wholeTransactions(Buffer.alloc(0), [])
-  #next: WholeTransaction | undefined
-  /** After the last transaction that was taken. */
-  #position: Position
+  /** Whole frames, of which those before `#at` were taken. */
+  #bytes = NOTHING
+  #at = 0
+  /** Payloads of the transaction whose last segment has not come. */
+  #begun: Buffer[] = []
+  /** Of the transaction that was taken. */
+  #payloads: readonly Buffer[] = []
+  /** Where its last frame lies in `#bytes`. */
+  #frameAt = 0
+  #lsn: Lsn
+  /** Made of that frame when it is asked for. */
+  #position: Position | undefined
+  #hasWaited = true
 
   /** @throws ReplogError HISTORY_LOST */
   constructor(state: ReplicatedState, after: Position) {
+    this.#state = state
     this.#cursor = new LogCursor(state, after.lsn)
+    this.#lsn = after.lsn
     this.#position = after
+  }
+
+  /** Of the last transaction that was taken. */
+  get lsn(): Lsn {
+    return this.#lsn
   }
 
   /** After the last transaction that was taken. */
   get position(): Position {
-    return this.#position
+    return (this.#position ??= this.#positionAt(this.#frameAt))
   }
 
-  /** The next transaction that is at hand, if it is not behind `limit`. */
-  take(limit: Lsn): WholeTransaction | undefined {
-    if (this.#next === undefined) {
-      const result = this.#chunk.next()
-      if (result.done === true) return undefined
-      this.#next = result.value
+  /** Takes the next transaction that is at hand, if it is not behind `limit`. */
+  next(limit: Lsn): boolean {
+    const bytes = this.#bytes
+    while (this.#at < bytes.length) {
+      const at = this.#at
+      const isLast = isLastSegmentAt(bytes, at)
+      const lsn = lsnAt(bytes, at)
+      if (lsn > limit) return false
+      const end = at + frameLength(bytes, at)!
+      const payload = bytes.subarray(at + FRAME_HEADER_BYTES, end)
+      this.#at = end
+      if (!isLast) {
+        this.#begun.push(payload)
+        continue
+      }
+      if (this.#begun.length === 0) this.#payloads = [payload]
+      else {
+        this.#begun.push(payload)
+        this.#payloads = this.#begun
+        this.#begun = []
+      }
+      this.#frameAt = at
+      this.#lsn = lsn
+      this.#position = undefined
+      return true
     }
-    const whole = this.#next
-    if (whole.position.lsn > limit) return undefined
-    this.#next = undefined
-    // The digest is a view of the chunk, which a position that is kept would keep.
-    this.#position = { ...whole.position, digest: Buffer.from(whole.position.digest) }
-    return { ...whole, position: this.#position }
+    return false
+  }
+
+  /** Of the transaction that was taken and is not decoded. @throws ReplogError CORRUPT */
+  get catalogId(): number {
+    return peekTransaction(this.#payloads[0]!).catalogId
+  }
+
+  /** What was taken; once. @throws ReplogError CORRUPT, UNSUPPORTED_VERSION */
+  decode(): Transaction {
+    const payloads = this.#payloads
+    assert(payloads.length > 0, 'a transaction is decoded once')
+    this.#payloads = []
+    return decodeTransaction(payloads)
   }
 
   /** Whether all that was read was taken. Then `read` is what gets on. */
   get isEmpty(): boolean {
-    return this.#next === undefined
+    return this.#at >= this.#bytes.length
   }
 
   get atHead(): boolean {
     return this.#cursor.atHead
   }
 
-  /** Reads more, after `take` gave nothing. @throws ReplogError HISTORY_LOST, CORRUPT, CLOSED */
-  async read(): Promise<void> {
-    const { bytes } =
-      this.#cursor.readTail(CHANGE_CHUNK_BYTES_TARGET) ?? (await this.#cursor.read(CHANGE_CHUNK_BYTES_TARGET))
-    this.#chunk = wholeTransactions(bytes, this.#begun)
+  /** Reads more, when it is empty. @throws ReplogError HISTORY_LOST, CORRUPT, CLOSED */
+  async read(bytesTarget: number): Promise<void> {
+    assert(this.isEmpty, 'what was read is taken first')
+    this.#letGo()
+    this.#state.assertOpen()
+    const inMemory = this.#cursor.readTail(bytesTarget)
+    // Who reads one piece of memory after the other would let nothing else run.
+    if (inMemory !== undefined && !this.#hasWaited) await setImmediate()
+    this.#hasWaited = false
+    this.#bytes = (inMemory ?? (await this.#cursor.read(bytesTarget))).bytes
+    this.#at = 0
   }
 
   /** Resolves when there is more, or when the signal is aborted. @throws ReplogError CLOSED, STORE_FAILED */
   wait(signal: AbortSignal): Promise<void> {
+    if (this.isEmpty) this.#letGo()
+    this.#hasWaited = true
     return this.#cursor.wait(signal)
+  }
+
+  /** A position that is kept has its own bytes: those of the log go. */
+  #letGo(): void {
+    this.#position ??= this.#positionAt(this.#frameAt)
+    this.#payloads = []
+    this.#bytes = NOTHING
+    this.#at = 0
+  }
+
+  #positionAt(at: number): Position {
+    const bytes = this.#bytes
+    const digest = new Uint8Array(bytes.subarray(at + DIGEST_OFFSET, at + FRAME_HEADER_BYTES))
+    return { epoch: epochAt(bytes, at), lsn: this.#lsn, digest }
   }
 }
