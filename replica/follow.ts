@@ -73,6 +73,8 @@ export interface FollowerOptions {
   /** Spreads the attempts of many replicas over time: from 0 to 1, `Math.random` when not given. */
   readonly random?: (() => number) | undefined
   readonly onStateChange?: ((state: FollowState, error: ReplogError | undefined) => void) | undefined
+  /** The state of the link that this one replaces, as it was told last. */
+  readonly replaces?: FollowState | undefined
 }
 
 export class LogFollower {
@@ -85,7 +87,9 @@ export class LogFollower {
   readonly #control: ReplicationControl
   readonly #cancelTick: () => void
   readonly #stopListening: () => void
-  #follow: FollowState = 'connecting'
+  #follow: FollowState
+  /** Another link has taken its place: what becomes of this one is nobody's state. */
+  #isReplaced = false
   #socket: LinkSocket | undefined
   #pauseMs = RECONNECT_MS_MIN
   #cancelReconnect: (() => void) | undefined
@@ -138,6 +142,8 @@ export class LogFollower {
     this.#cancelTick = every(clock, LINK_HEARTBEAT_MS, () => {
       this.#tick()
     })
+    this.#follow = options.replaces ?? 'connecting'
+    this.#move('restart')
     this.#connect()
   }
 
@@ -241,6 +247,14 @@ export class LogFollower {
     this.#socket?.close(1001, 'the replica is shutting down')
     this.#socket?.terminate()
     this.#socket = undefined
+  }
+
+  /** Closes it because another link takes its place. @returns the state that it had, for that one */
+  replace(): FollowState {
+    const before = this.#follow
+    this.#isReplaced = true
+    this.close()
+    return before
   }
 
   #connect(): void {
@@ -476,6 +490,7 @@ export class LogFollower {
     const next = FOLLOW_STATES[this.#follow][event]
     if (next === this.#follow) return
     this.#follow = next
+    if (this.#isReplaced) return
     try {
       this.#options.onStateChange?.(next, this.#error)
     } catch (error) {

@@ -258,9 +258,9 @@ export class Replica {
   follow(from: string): void {
     linkUrl(from)
     this.#requireReplica()
-    this.#follower.close()
+    const replaces = this.#follower.replace()
     this.#from = from
-    this.#follower = this.#following()
+    this.#follower = this.#following(replaces)
   }
 
   /**
@@ -341,7 +341,7 @@ export class Replica {
     return new Date(Number((this.#options.clock ?? systemClock).nowUs() / 1000n)).toISOString()
   }
 
-  #following(): LogFollower {
+  #following(replaces?: FollowState): LogFollower {
     const options = this.#options
     return new LogFollower(this.state, this.#jobs, options.clock ?? systemClock, {
       from: this.#from,
@@ -352,6 +352,7 @@ export class Replica {
       delayMs: options.delayMs,
       control: this.#control,
       onStateChange: options.onStateChange,
+      replaces,
     })
   }
 

@@ -1,6 +1,8 @@
 /** G7: a replica follows over a real socket, and its log, rows, dictionary, indexes and statistics are its primary's. */
 import { join } from 'node:path'
 import t from 'tap'
+import type { FollowState } from '../../log/status.js'
+import { freePort } from '../nats/nats-server.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
 import type { RowObject } from '../../ddl/compiled-table.js'
 import type { CatalogReader } from '../../log/catalog-reader.js'
@@ -93,7 +95,8 @@ void t.test('a replica that was away goes on after its last frame, also behind a
   }
   await first.close()
 
-  const second = await serve(t, { path: primaryPath })
+  // Not one that the system gives to clients: somebody could have it when the primary comes back.
+  const second = await serve(t, { path: primaryPath }, await freePort())
   const again = await follow(t, { path: replicaPath, from: second.url })
   t.equal(again.position.lsn, 2n)
   await again.waitFor(second.primary.position.lsn)
@@ -201,4 +204,28 @@ void t.test('a directory of one role is not opened as the other', async (t) => {
     code: 'INVALID_ARGUMENT',
     message: /replog primary/,
   })
+})
+
+void t.test('a replica that is told to follow another server connects anew; it has not stopped', async (t) => {
+  const { primary, port } = await serve(t, { path: '/primary', engine: new MemoryEngine() })
+  await primary.catalog().execute([{ createTable: { table: ITEMS } }])
+  const states: FollowState[] = []
+  const replica = await follow(t, {
+    path: '/replica',
+    engine: new MemoryEngine(),
+    from: `http://127.0.0.1:${port}`,
+    onStateChange: (state) => states.push(state),
+  })
+  await until(() => states.at(-1) === 'streaming')
+  states.length = 0
+  replica.follow(`http://127.0.0.1:${port}/`)
+  await until(() => states.at(-1) === 'streaming')
+  t.notOk(states.includes('stopped'))
+  t.equal(states[0], 'connecting')
+  await replica.leave()
+  t.equal(states.at(-1), 'stopped', 'who follows nobody has')
+  replica.follow(`http://127.0.0.1:${port}`)
+  await until(() => states.at(-1) === 'streaming')
+  await replica.close()
+  t.equal(states.at(-1), 'stopped')
 })
