@@ -169,6 +169,31 @@ export const ERROR_CODES = {
     meaning: 'The statement would write to, or define something in, the schema in which replog keeps its consumers.',
     nextStep: 'Use another schema; change subscriptions and projections by their own calls and commands.',
   },
+  TRIGGER_REFUSED: {
+    status: 422,
+    retryable: false,
+    meaning:
+      'A trigger of the application that embeds the server refused the commit, so the transaction was rolled back.',
+    nextStep: 'Do what the message says: it is that of the trigger.',
+  },
+  TRIGGER_LOOP: {
+    status: 422,
+    retryable: false,
+    meaning: 'Triggers set one another off without an end, so the transaction was rolled back.',
+    nextStep: 'Have triggers write only where something is left to change.',
+  },
+  PROJECTION_MOVED: {
+    status: 409,
+    retryable: false,
+    meaning: 'The position of a projection was moved by somebody else: another runner took over, or it was reset.',
+    nextStep: 'Leave the name to the other runner, or start the projection again here.',
+  },
+  PROJECTION_FEEDBACK: {
+    status: 422,
+    retryable: false,
+    meaning: 'A projection writes to a table whose changes it is given, so it would feed itself without an end.',
+    nextStep: 'Name the tables that it reads in `tables`, and have it write others.',
+  },
   READ_ONLY_REPLICA: {
     status: 403,
     retryable: false,

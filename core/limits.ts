@@ -135,6 +135,19 @@ export const CATALOG_CHANGE_READERS_MAX = 500
 export const CHANGE_STALL_MS = 30_000
 /** A change stream over HTTP is sent in pieces of about this length, and a few of them are held for a reader. */
 export const CHANGE_PIECE_LENGTH_TARGET = 128 * KIB
+/** Rounds in which triggers may set one another off in one commit, beyond the first. */
+export const TRIGGER_ROUNDS_MAX = 16
+/** Changes that a projection applies in one transaction; one source transaction with more is applied whole all the same. */
+export const PROJECTION_BATCH_CHANGES_MAX = 256
+/** Longest name of a projection, in characters. */
+export const PROJECTION_NAME_LENGTH_MAX = 128
+/** So often a projection that has nothing to do looks how far it is, in milliseconds. */
+export const PROJECTION_PROGRESS_MS = 200
+/** What its filter leaves out moves its position when it is so many transactions: moving it is one itself. */
+export const PROJECTION_PROGRESS_TRANSACTIONS = 1000
+/** Pauses between attempts of a projection, in milliseconds: the first, doubled each time up to the longest. */
+export const PROJECTION_PAUSE_MS_DEFAULT = 100
+export const PROJECTION_PAUSE_MS_MAX = 30_000
 /** A follower whose socket holds more unsent bytes than this is not given more until it drains. */
 export const LINK_UNSENT_BYTES_MAX = 8 * MIB
 /** Heartbeat period on the replica link, in milliseconds. */

@@ -8,12 +8,22 @@ import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import { CatalogReader } from '../log/catalog-reader.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import { type StoredOutcome, findOutcome } from '../log/stored-outcome.js'
+import type { Change, SnapshotEnd, SnapshotRow, TransactionEvent } from '../log/changes/change.js'
+import type { ConsumerHolders } from '../log/purge/consumer-holders.js'
 import type { TableNames } from '../log/table-names.js'
 import type { AckGate, AckInput } from './ack-gate.js'
 import { type Annotations, checkAnnotations } from './annotations.js'
 import type { CommitLane, CommitResult, OneShot } from './commit-lane.js'
 import type { LockOwner } from './lock-table.js'
 import { checkIdempotencyKey, decodeResults, encodeResults } from './outcome.js'
+import { Projection } from './projections/projection.js'
+import {
+  type ProjectionChange,
+  type ProjectionHandler,
+  type ProjectionOptions,
+  checkProjection,
+} from './projections/projection-options.js'
+import { Projections } from './projections/projections.js'
 import type { Quotas } from './quotas.js'
 import { readDurably } from './durable-reads.js'
 import {
@@ -28,6 +38,7 @@ import { type RowWrite, type RowWriteOptions, RowWrites, writeRowsIn } from './r
 import type { StatementInput, StatementResult } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
 import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
+import type { TriggerFunction, Triggers } from './triggers.js'
 import type { WriteGate } from './write-gate.js'
 
 export interface ExecuteResult {
@@ -59,6 +70,9 @@ export interface CatalogContext {
   readonly quotas: Quotas
   readonly acks: AckGate
   readonly gate: WriteGate
+  readonly triggers: Triggers
+  /** Told of consumers that run here, for which the log is held. */
+  readonly consumers: ConsumerHolders
   begin(catalog: CatalogIdentifier, options: TransactionOptions): Transaction
   /** Counts a run of `transaction(fn)` that met a conflict. */
   noteRetry(): void
@@ -142,6 +156,46 @@ export class Catalog extends CatalogReader {
     const result = await lane.runOneShot(new RowWrites(this.name, writes, options, runOnSnapshot))
     if (acks.asksReplicas(ack)) await this.#confirm(result.position, ack)
     return result
+  }
+
+  /**
+   * Runs a projection: `handler` is given the changes of the catalog from its position on, which is a row that moves in the
+   * transaction in which the handler writes. Each change counts exactly once, whatever crashes in between. It goes on where
+   * it was when it is started again under the same name, also on the server that became the primary.
+   *
+   *   db.project('totals', async (change, tx) => { await tx.update('totals', { id: 1 }, { n: { add: 1 } }) }, { tables: ['orders'] })
+   *
+   * Of two that run under one name the newer goes on; the other one stops with PROJECTION_MOVED.
+   * @returns at once; `done` and `status` tell what becomes of it
+   * @throws ReplogError INVALID_ARGUMENT. `done` rejects with what the handler throws; PROJECTION_MOVED,
+   * PROJECTION_FEEDBACK, HISTORY_LOST, NOT_FOUND (catalog), ALREADY_EXISTS (a schema `replog` of users), COMMIT_UNKNOWN
+   */
+  project(
+    name: string,
+    handler: ProjectionHandler<TransactionEvent | SnapshotRow | SnapshotEnd>,
+    options: ProjectionOptions & { readonly transactions: true },
+  ): Projection
+  project(name: string, handler: ProjectionHandler<ProjectionChange>, options?: ProjectionOptions): Projection
+  project(name: string, handler: unknown, options: ProjectionOptions = {}): Projection {
+    const checked = checkProjection(name, handler, options)
+    return new Projection(this.#context, this, name, handler as ProjectionHandler<Change>, checked)
+  }
+
+  /** The projections of the catalog: where they stand, and an end of them. */
+  get projections(): Projections {
+    return new Projections(this, this.#context.state, this.#context.clock)
+  }
+
+  /**
+   * Has a function see what is about to be committed of some tables, inside the transaction that commits, whoever commits
+   * it: embedded, over HTTP or in a session. It may refuse it by throwing, and may add reads and writes of its own.
+   * @param tables as in `changes`: "orders", "test.*", "*"
+   * @returns takes the trigger away
+   * @throws ReplogError INVALID_ARGUMENT. The commit then throws what the function throws: a ReplogError as it is, another
+   * error as TRIGGER_REFUSED with its message and cause; TRIGGER_LOOP
+   */
+  onCommit(tables: string | readonly string[], run: TriggerFunction): () => void {
+    return this.#context.triggers.add(this.name, tables, run)
   }
 
   /**

@@ -40,6 +40,7 @@ import { checkIdempotencyKey } from './outcome.js'
 import type { Quotas } from './quotas.js'
 import type { ReadSet } from './read-set.js'
 import type { TransactionBody } from './transaction-body.js'
+import type { Triggers } from './triggers.js'
 import type { WriteGate } from './write-gate.js'
 
 export interface CommitResult {
@@ -167,6 +168,7 @@ export class CommitLane {
   readonly #locks: LockTable
   readonly #quotas: Quotas
   readonly #gate: WriteGate
+  readonly #triggers: Triggers
   readonly #body: LaneBody
   readonly #queue: Entrant[] = []
   #queueBytes = 0
@@ -180,7 +182,9 @@ export class CommitLane {
     locks: LockTable,
     quotas: Quotas,
     gate: WriteGate,
+    triggers: Triggers,
   ) {
+    this.#triggers = triggers
     this.#state = state
     this.#gate = gate
     this.#body = new LaneBody(state, names, quotas, locks)
@@ -320,6 +324,8 @@ export class CommitLane {
         return
       }
       oneShot.execute(body)
+      // Triggers take their time, and see what they ask for: not here.
+      if (this.#triggers.concern(body)) throw new NeedsSnapshot()
       if (body.hasForeignKeys) body.foreignKeys.requireTargets()
       body.settleBuilding(state.readNewest)
       this.#requireRoom(body)

@@ -55,6 +55,11 @@ export class DeferredUpdates {
     return this.#entries?.keys() ?? []
   }
 
+  /** Of tables with additions, some more than once. */
+  *tableIds(): Generator<number> {
+    for (const { table } of this.#entries?.values() ?? []) yield table.id
+  }
+
   /** The rows of a table; the list stays as it is when entries are removed meanwhile. */
   ofTable(tableId: number): [text: string, update: DeferredUpdate][] {
     return [...(this.#entries ?? [])].filter(([, { table }]) => table.id === tableId)

@@ -36,6 +36,7 @@ import type { Limits } from './limit-table.js'
 import { LockTable } from './lock-table.js'
 import { Quotas } from './quotas.js'
 import { Transaction, type TransactionOptions } from './transaction.js'
+import { Triggers } from './triggers.js'
 import { VerifyMarkers } from './verify-markers.js'
 import { WriteGate } from './write-gate.js'
 
@@ -85,6 +86,8 @@ export class Primary {
   /** Whether writes are taken. */
   readonly gate: WriteGate
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
+  /** Functions of the application that see transactions before they commit. */
+  readonly triggers = new Triggers()
   readonly markers: VerifyMarkers
   readonly #scrub: Scrub
   readonly #clock: Clock
@@ -107,7 +110,7 @@ export class Primary {
     this.acks = new AckGate(state, this.acknowledgements, this.#clock, options.ack)
     this.fence = new Fence(state)
     this.gate = new WriteGate(this.fence, this.acknowledgements, minReplicasOf(options.minReplicas))
-    this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas, this.gate)
+    this.lane = new CommitLane(state, this.names, this.#clock, this.locks, this.quotas, this.gate, this.triggers)
     const { verifyIntervalMs: intervalMs = VERIFY_INTERVAL_MS_DEFAULT, onError = () => undefined } = options
     this.markers = new VerifyMarkers(state, this.lane, this.#clock, { intervalMs, onError })
     const { scrubBytesPerSecond: bytesPerSecond = SCRUB_RATE_DEFAULT } = options
@@ -167,6 +170,8 @@ export class Primary {
         quotas: this.quotas,
         acks: this.acks,
         gate: this.gate,
+        triggers: this.triggers,
+        consumers: this.purger.consumers,
         begin: (catalog, options) => this.#begin(catalog, options),
         noteRetry: () => {
           this.counters.retries++
@@ -298,6 +303,7 @@ export class Primary {
           locks: this.locks,
           quotas,
           acks: this.acks,
+          triggers: this.triggers,
           ordinal: ++this.#begun,
           nowUs: this.#clock.nowUs(),
           nowMs: this.#clock.monotonicMs(),

@@ -19,7 +19,7 @@ import {
   type RowObject,
   acceptValue,
 } from '../ddl/compiled-table.js'
-import type { ReadKey } from '../ddl/dictionary.js'
+import type { Dictionary, ReadKey } from '../ddl/dictionary.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import { requireOrdinaryDefinition, requireSystemDefinition, systemTable } from '../ddl/system-schema.js'
 import { applyRowChange } from '../log/apply.js'
@@ -127,6 +127,10 @@ export class TransactionBody {
 
   get catalog(): CatalogIdentifier {
     return this.#context.catalog
+  }
+
+  get dictionary(): Dictionary {
+    return this.#context.state.dictionary
   }
 
   get definitions(): Definitions {

@@ -41,6 +41,8 @@ import {
 import { Savepoints } from './savepoints.js'
 import type { CheckInput, RowInput, SetInput, StatementInput, StatementResult } from './statement.js'
 import { TableChanges } from './table-changes.js'
+import { STAGED_BEGINNING, type TableTest, type TakenChange, findStaged } from './staged-changes.js'
+import type { TriggerRun, Triggers } from './triggers.js'
 import { StatementTurns } from './statement-turns.js'
 import { type BodyMark, TransactionBody } from './transaction-body.js'
 import { TRANSACTION_STATES, type TransactionEvent, type TransactionStatus } from './transaction-states.js'
@@ -62,6 +64,7 @@ export interface TransactionContext {
   readonly locks: LockTable
   readonly quotas: Quotas
   readonly acks: AckGate
+  readonly triggers: Triggers
   /** Counts transactions since the start; names this one in messages. */
   readonly ordinal: number
   readonly nowUs: bigint
@@ -119,6 +122,8 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   #begin: Position
   #status: TransactionStatus = 'open'
   #endedBecause: ReplogError | undefined
+  /** Who runs in this transaction and must not end it; undefined when nobody does. */
+  #guest: 'a trigger' | 'a projection' | undefined
 
   constructor(context: TransactionContext, catalog: CatalogIdentifier, options: TransactionOptions) {
     super()
@@ -492,6 +497,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
    * @throws ReplogError NOT_FOUND
    */
   rollbackTo(name: string): void {
+    if (this.#guest === 'a trigger') this.#requireNoGuest('taken back')
     this.#turns.requireFree()
     this.#running(() => {
       this.#savepoints.rollbackTo(name)
@@ -523,6 +529,14 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     this.#requireOpen()
     requireOptions(options)
     checkIdempotencyKey(options.idempotencyKey)
+    this.#requireNoGuest('committed')
+    const triggers = this.#context.triggers.begin(this.#body)
+    while (triggers !== undefined) {
+      const changes = this.#unseen(triggers)
+      if (changes.length === 0) break
+      // What comes meanwhile is theirs, or of somebody who did not wait for this commit: it is shown to them as well.
+      await this.#runTriggers(triggers, changes)
+    }
     if (this.#lockRequests > 0) {
       throw new ReplogError(
         'INVALID_ARGUMENT',
@@ -545,6 +559,56 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     } catch (error) {
       if (isReplogError(error)) this.#endedBecause = error
       this.#end('refused')
+      throw error
+    }
+  }
+
+  /** Runs `work` of an application inside this transaction, which it must not commit. */
+  async asGuest<Result>(guest: 'a trigger' | 'a projection', work: () => Promise<Result>): Promise<Result> {
+    this.#guest = guest
+    try {
+      return await work()
+    } finally {
+      this.#guest = undefined
+    }
+  }
+
+  /** A table whose rows this transaction has changed so far and that is of interest, if there is one. */
+  findWritten(concerns: TableTest): string | undefined {
+    return findStaged(this.#body, STAGED_BEGINNING, concerns)
+  }
+
+  /** @throws ReplogError INVALID_ARGUMENT */
+  #requireNoGuest(what: string): void {
+    if (this.#guest === undefined) return
+    throw new ReplogError('INVALID_ARGUMENT', `${this.#guest} runs in the transaction, which is not ${what} from there`)
+  }
+
+  /** What no trigger has seen yet. */
+  #unseen(triggers: TriggerRun): readonly TakenChange[] {
+    return this.#ending(() => {
+      this.#requireOpen()
+      return triggers.take()
+    })
+  }
+
+  async #runTriggers(triggers: TriggerRun, changes: readonly TakenChange[]): Promise<void> {
+    try {
+      await this.asGuest('a trigger', () => triggers.run(changes, this))
+    } catch (error) {
+      this.#ending(() => {
+        throw error
+      })
+    }
+  }
+
+  /** Rolls back when `step` throws. */
+  #ending<Result>(step: () => Result): Result {
+    try {
+      return step()
+    } catch (error) {
+      if (isReplogError(error)) this.expire(error)
+      else this.rollback()
       throw error
     }
   }

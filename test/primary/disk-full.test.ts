@@ -8,6 +8,7 @@ import { catalogIdentifier } from '../../ddl/identifiers.js'
 import { Fence } from '../../log/fence.js'
 import { IdCounters } from '../../log/id-counters.js'
 import { logBeginning, startOf } from '../../log/log-floor.js'
+import { LogPurger } from '../../log/purge/log-purger.js'
 import { ReplicatedState } from '../../log/replicated-state.js'
 import { TableNames } from '../../log/table-names.js'
 import { LogTail } from '../../log/tail.js'
@@ -19,6 +20,7 @@ import { resolveLimits } from '../../primary/limit-options.js'
 import { LockTable } from '../../primary/lock-table.js'
 import { Quotas } from '../../primary/quotas.js'
 import { Transaction } from '../../primary/transaction.js'
+import { Triggers } from '../../primary/triggers.js'
 import { WriteGate } from '../../primary/write-gate.js'
 import { LogFollower } from '../../replica/follow.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
@@ -66,7 +68,10 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
   const acknowledgements = new Acknowledgements(clock)
   const acks = new AckGate(state, acknowledgements, clock, undefined)
   const gate = new WriteGate(new Fence(state), acknowledgements, 0)
-  const lane = new CommitLane(state, names, clock, locks, quotas, gate)
+  const triggers = new Triggers()
+  const lane = new CommitLane(state, names, clock, locks, quotas, gate, triggers)
+  const purger = new LogPurger(state, clock, undefined, () => undefined)
+  t.teardown(() => purger.stop())
   lane.raiseEpoch(EPOCH_FIRST)
   const createdUs = 1n
   await lane.commitDefinitions(1n, () => ({
@@ -85,9 +90,23 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
       quotas,
       acks,
       gate,
+      triggers,
+      consumers: purger.consumers,
       begin: (catalog, options) =>
         new Transaction(
-          { state, names, lane, locks, quotas, acks, ordinal: 1, nowUs: 1n, nowMs: 0, onEnd: () => undefined },
+          {
+            state,
+            names,
+            lane,
+            locks,
+            quotas,
+            acks,
+            triggers,
+            ordinal: 1,
+            nowUs: 1n,
+            nowMs: 0,
+            onEnd: () => undefined,
+          },
           catalog,
           options,
         ),
