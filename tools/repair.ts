@@ -36,7 +36,8 @@ export const verb: Verb<Options> = {
     if (report.dryRun || report.leftCount === 0) return
     throw new ReplogError(
       'CORRUPT',
-      `${formatCount(report.leftCount)} places are still damaged, and this peer cannot mend them; clone this server anew`,
+      `${formatCount(report.leftCount)} places are still damaged, and this peer cannot mend them; copy this server anew with ` +
+        `\`replog clone --from ${options.from} --data DIR\`, DIR being a new directory`,
     )
   },
 }

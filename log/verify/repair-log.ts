@@ -97,7 +97,7 @@ async function putBack(
     if (isTail) for (const frame of frames) isSame = await isStoredHere(store, frame, isSame)
     await writer.put(frames)
     if (frames[0]!.lsn >= last) {
-      if (isTail && !isSame) throw unproved(peer, last)
+      if (isTail && !isSame) throw await unproved(store, peer, last)
       if (!isTail) await requireContinuation(store, chain, peer)
       await writer.end()
       return writer.frames
@@ -120,11 +120,16 @@ async function isStoredHere(store: Store, frame: Frame, isSameBefore: boolean): 
   return isSameBefore && stored.subarray(FRAME_HEADER_BYTES).equals(frame.payload)
 }
 
-function unproved(peer: RepairPeer, last: Lsn): ReplogError {
+async function unproved(store: Store, peer: RepairPeer, last: Lsn): Promise<ReplogError> {
+  const { entries } = await store.frames(logRange(last, nextLsn(last)), { entriesMax: 1, bytesMax: 1, reverse: false })
+  const what =
+    entries.length === 0
+      ? `LSN ${last}, the newest of this log, is lost altogether: nothing is left here that tells`
+      : `LSN ${last}, the newest of this log, is damaged, and what is left of it does not tell`
   return new ReplogError(
     'DIVERGED',
-    `nothing is left here that tells whether LSN ${last}, the last of this log, was that of ${peer.url}: their histories may ` +
-      'differ from there on; clone this server anew',
+    `${what} whether it was that of ${peer.url}, and their histories may differ from there on. A repair does not mend ` +
+      `that: copy this server anew with \`replog clone --from ${peer.url} --data DIR\`, DIR being a new directory`,
   )
 }
 

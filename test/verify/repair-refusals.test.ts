@@ -173,7 +173,13 @@ void t.test('G7: the newest frame is not taken from a history that parted at it'
     const engine = await engineOf(whole)
     await change(engine, [[newest.key, value]])
     const before = await entriesOf(engine)
-    await t.rejects(repair(engine, peerOf(other.primary.state)), { code: 'DIVERGED', message: /histories may differ/ })
+    const what = value === undefined ? 'is lost altogether: nothing is left' : 'is damaged, and what is left'
+    await t.rejects(repair(engine, peerOf(other.primary.state)), {
+      code: 'DIVERGED',
+      message: new RegExp(
+        `the newest of this log, ${what}.*histories may differ.*\`replog clone --from \\S+ --data DIR\``,
+      ),
+    })
     t.same(differences(before, await entriesOf(engine)), [], 'nothing of it stays, and no note')
     if (value === undefined) continue
     t.equal((await repair(engine, peerOf(own.primary.state))).leftCount, 0)
