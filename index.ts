@@ -10,6 +10,16 @@ export { Catalog, type ExecuteResult } from './primary/catalog.js'
 export { Transaction, type TransactionOptions, type TransactionStatus } from './primary/transaction.js'
 export type { CommitResult } from './primary/commit-lane.js'
 export type { RowWrite, RowWriteOptions } from './primary/row-writes.js'
+export type { StagedChange } from './primary/staged-changes.js'
+export type { TriggerFunction } from './primary/triggers.js'
+export type { Projection, ProjectionState, ProjectionStatus } from './primary/projections/projection.js'
+export type {
+  ProjectionChange,
+  ProjectionHandler,
+  ProjectionOptions,
+  ProjectionRetry,
+} from './primary/projections/projection-options.js'
+export type { ProjectionListing, Projections } from './primary/projections/projections.js'
 export type { Annotations } from './primary/annotations.js'
 export type {
   AlterSchemaInput,

@@ -26,6 +26,8 @@ const UNITS = new Map([
   ['PAGES', 'pages'],
   ['FLAWS', 'flaws'],
   ['KEYS_PER', 'keys'],
+  ['ROUNDS', 'rounds'],
+  ['READERS', 'streams'],
   ['BYTES', 'bytes'],
   ['MS', 'milliseconds'],
   ['LENGTH', 'characters'],
