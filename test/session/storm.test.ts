@@ -11,6 +11,7 @@ import t, { type Test } from 'tap'
 import { encodeRequest } from '../../log/codec/session/encode-request.js'
 import { spawnPlain } from '../house/spawn-plain.js'
 import { TEST_SEED } from '../isolation/random.js'
+import { until } from '../replication/until.js'
 import { SessionClient } from './serving-sessions.js'
 import { clientFrame, handshake, rawSocket } from './raw-socket.js'
 import type { StormReport } from './storm-child.js'
@@ -156,10 +157,12 @@ async function beServed(port: number, isOver: () => boolean): Promise<number> {
 }
 
 async function quiet(child: Child): Promise<StormReport> {
-  for (;;) {
-    const report = await child.report()
-    if (report.status.connections === 0 && report.openTransactions === 0) return report
-  }
+  let report: StormReport | undefined
+  await until(async () => {
+    report = await child.report()
+    return report.status.connections === 0 && report.openTransactions === 0
+  })
+  return report!
 }
 
 t.test('a storm of clients that vanish leaves nothing behind, and others are served in it', async (t) => {
