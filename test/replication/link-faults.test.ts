@@ -159,7 +159,7 @@ void t.test('what waited from the old connection does not trip the new one', asy
   for (let turn = 0; turn < 40; turn++) await db.execute([{ insert: { table: 'items', rows: [{ bytes }] } }])
   await until(() => replica.replication().received.lsn === primary.position.lsn.toString())
   proxy.cut()
-  await until(() => proxy.connections === 2)
+  await until(() => proxy.connections > 1)
   await delay(50)
   engine.before.open()
   await replica.waitFor(primary.position.lsn)

@@ -7,15 +7,9 @@ import { MemoryEngine } from '../../store/memory-engine.js'
 import { commit, commitUpTo, openPrimary, storedLsns } from '../log/purged-log.js'
 import { ServedReplica } from '../../replica/served-replica.js'
 import { follow, serve } from './linked-pair.js'
+import { until } from './until.js'
 
 t.setTimeout(120_000)
-
-async function until(isSo: () => boolean): Promise<void> {
-  for (let waits = 0; !isSo(); waits++) {
-    if (waits > 2000) throw new Error('it never came to pass')
-    await delay(10)
-  }
-}
 
 /** A table and rows, so that LSNs go up to `last`. */
 async function fill(primary: Primary, last: bigint): Promise<void> {

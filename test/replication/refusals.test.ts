@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import t from 'tap'
+import { freePort } from '../nats/nats-server.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
 import { WebSocket } from 'ws'
 import { type Epoch, EPOCH_FIRST, formatPosition, type Lsn } from '../../core/position.js'
@@ -170,7 +171,7 @@ void t.test(
     const memory = new MemoryEngine({
       beforeSync: () => (isFailing ? Promise.reject(new Error('EIO, says the test')) : Promise.resolve()),
     })
-    const first = await serve(t, { path: '/primary', engine: memory })
+    const first = await serve(t, { path: '/primary', engine: memory }, await freePort())
     await first.primary.catalog().execute([{ createTable: { table: ITEMS } }])
     const replica = await follow(t, {
       path: '/replica',
@@ -234,7 +235,7 @@ void t.test('a replica takes no frames before it was let in', async (t) => {
   })
   const replica = await follow(t, { path: '/replica', engine: new MemoryEngine(), from: url })
   await until(() => replica.replication().error?.code === 'PROTOCOL')
-  await until(() => hellos.length === 2)
+  await until(() => hellos.length > 1)
   t.equal(replica.position.lsn, 0n)
 })
 
