@@ -67,7 +67,8 @@ void t.test('pauses double up to a bound', async (t) => {
   faked.meets = unreachable
   faked.made[0]!.break()
   for (let attempt = 0; attempt < 5; attempt++) await faked.attempted()
-  t.strictSame(faked.pauses, [1, 2, 4, 8, 8, 8])
+  // On a machine that stands still for a moment there may have been another attempt by now.
+  t.strictSame(faked.pauses.slice(0, 6), [1, 2, 4, 8, 8, 8])
   await faked.link.close()
 })
 

@@ -5,7 +5,9 @@
 import t from 'tap'
 import { type Cut, CuttingProxy } from './cutting-proxy.js'
 import { reasonOf } from './outcome.js'
-import { Serving, makeTable, rowsOf } from './serving.js'
+import type { ClientOptions } from '../../tools/client/options.js'
+import { until } from '../replication/until.js'
+import { Serving, makeTable, patiently, rowsOf } from './serving.js'
 
 const ROUNDS = 200
 const CUTS: readonly Cut[] = ['before', 'after', 'answer']
@@ -99,7 +101,15 @@ void t.test(
     const serving = await Serving.start(t)
     await makeTable(serving.db)
     const proxy = await CuttingProxy.start(t, serving.port)
-    const client = await serving.client(t, { resolveTimeoutMs: 50, connectTimeoutMs: 50 }, proxy.url)
+    let isConnected = false
+    const options: ClientOptions = {
+      resolveTimeoutMs: 50,
+      connectTimeoutMs: 50,
+      onEvent: ({ type }) => {
+        if (type !== 'retry') isConnected = type === 'connected'
+      },
+    }
+    const client = await patiently(() => serving.client(t, options, proxy.url))
     const giveUp = new AbortController()
     const impatient = await serving.client(
       t,
@@ -132,6 +142,7 @@ void t.test(
       { code: 'COMMIT_UNKNOWN', cause: { message: 'the caller has gone' }, details: { idempotencyKey: String } },
     )
     proxy.refuses = false
+    await until(() => isConnected)
     await client.execute(insert(3n))
     t.match(await rowsOf(serving.db), [{ id: 1n }, { id: 3n }], 'the first had arrived')
   },

@@ -10,22 +10,24 @@ import t, { type Test } from 'tap'
 import { Primary } from '../../primary/primary.js'
 import { Client } from '../../tools/client/client.js'
 import { Child } from '../crash/child.js'
+import { freePort } from '../nats/nats-server.js'
 import { makeTable, rowsOf } from './serving.js'
 
 const PROGRAM = fileURLToPath(new URL('server-child.js', import.meta.url))
 const WORKERS = 6
 const KILLS = 3
 
-async function start(t: Test, path: string, port = 0): Promise<{ readonly child: Child; readonly port: number }> {
-  let ready: (port: number) => void
-  const listening = new Promise<number>((resolve) => {
+async function start(t: Test, path: string, port: number): Promise<{ readonly child: Child }> {
+  let ready: () => void
+  const listening = new Promise<void>((resolve) => {
     ready = resolve
   })
   const child = new Child(process.execPath, [PROGRAM, path, String(port)], (line) => {
-    if (line.startsWith('ready ')) ready(Number(line.slice(6)))
+    if (line.startsWith('ready ')) ready()
     else t.fail(line)
   })
-  return { child, port: await Promise.race([listening, child.end().then(() => Promise.reject(new Error('it ended')))]) }
+  await Promise.race([listening, child.end().then(() => Promise.reject(new Error('it ended')))])
+  return { child }
 }
 
 void t.test('exactly once through kill -9 and a shutdown', async (t) => {
@@ -37,8 +39,8 @@ void t.test('exactly once through kill -9 and a shutdown', async (t) => {
   await primary.catalog().execute([{ insert: { table: 'test.t', rows: [{ id: 0n, n: 0n }] } }])
   await primary.close()
 
-  const { child: first, port } = await start(t, path)
-  let child = first
+  const port = await freePort()
+  let { child } = await start(t, path, port)
   const client = await Client.connect(`http://127.0.0.1:${port}`, {
     pool: { max: WORKERS },
     reconnect: { minMs: 5, maxMs: 50 },

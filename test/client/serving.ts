@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { systemClock } from '../../core/clock.js'
+import { isReplogError } from '../../core/errors.js'
 import { SocketRoutes } from '../../log/socket/socket-routes.js'
 import type { Catalog } from '../../primary/catalog.js'
 import { Primary } from '../../primary/primary.js'
@@ -78,6 +79,17 @@ export class Serving {
     this.#server.close()
     this.#server.closeAllConnections()
     await this.primary.close()
+  }
+}
+
+/** Connects with a bound that is meant for what comes later, and that a busy machine may need all of. */
+export async function patiently<Result>(connect: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await connect()
+    } catch (error) {
+      if (attempt === 100 || !isReplogError(error, 'UNREACHABLE')) throw error
+    }
   }
 }
 

@@ -131,7 +131,7 @@ void t.test('G4: what conflicts is run again, until every increment counts', asy
   const locking = Array.from({ length: 24 }, (_, ordinal) =>
     client.transaction(async (tx) => {
       for (const id of ordinal % 2 === 0 ? [1n, 2n] : [2n, 1n]) {
-        const row = await tx.getForUpdate('test.t', { id }, { timeoutMs: 5000 })
+        const row = await tx.getForUpdate('test.t', { id }, { timeoutMs: 20_000 })
         await tx.update('test.t', { id }, { n: (row!['n'] as bigint) + 1n })
       }
     }),
