@@ -119,7 +119,9 @@ t.test('connections that are idle, or never said anything, do not hold the serve
   const idle = await open(serving.url)
   idle.write('GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n')
   await once(idle, 'data')
+  const accepted = once(serving.app.server, 'connection')
   const silent = await open(serving.url)
+  await accepted
   const gone = Promise.all([once(idle, 'close'), once(silent, 'close')])
   await serving.app.close()
   t.equal((await gone).length, 2)
