@@ -95,6 +95,41 @@ export interface ReplicationStatus extends ReplicaStages {
   readonly error: { readonly code: string; readonly message: string } | null
 }
 
+/** One who reads changes over HTTP. */
+export interface ChangeReaderStatus {
+  readonly catalog: string
+  readonly address: string
+  /** ISO 8601. */
+  readonly since: string
+  /** Up to where the log was read for it. */
+  readonly lsn: string
+  /** Transactions that it has still to come, those of other catalogs included. */
+  readonly lagTransactions: number
+  /** Changes that it was sent. */
+  readonly sent: number
+  /** Bytes that are made and that it has not taken. */
+  readonly heldBytes: number
+}
+
+/** Change streams over HTTP. */
+export interface ChangeReadersStatus {
+  readonly open: number
+  /** Changes, since the start. */
+  readonly sent: number
+  /** Since the start: for want of room, and cut because they took nothing while there was more. */
+  readonly refused: number
+  readonly cut: number
+  readonly lastCut: {
+    /** ISO 8601. */
+    readonly at: string
+    readonly catalog: string
+    readonly address: string
+    readonly reason: string
+  } | null
+  /** Those that are furthest behind, the furthest first. */
+  readonly readers: readonly ChangeReaderStatus[]
+}
+
 export interface ServerStatus {
   readonly role: Role
   readonly name: string
@@ -139,6 +174,8 @@ export interface ServerStatus {
   readonly copies?: readonly CopyStatus[]
   /** Copies that were sent to their end since the start, and bytes sent for all. */
   readonly copied?: { readonly completed: number; readonly bytesSent: number }
+  /** In what is asked over HTTP. */
+  readonly changeReaders?: ChangeReadersStatus
   readonly snapshots: { readonly open: number; readonly versionBytes: number; readonly givenUp: number }
   /** What is known of the soundness of this copy: markers in the log, and the scrub. */
   readonly verification?: VerificationStatus

@@ -20,6 +20,10 @@ export const CATALOG_LIST_MAX = 10_000
 export const VERSION_LIST_DEFAULT = 1000
 /** Most versions of one listing. */
 export const VERSION_LIST_MAX = 10_000
+/** Most change streams that the status shows; all are counted. */
+export const CHANGE_READERS_LISTED_MAX = 100
+/** How long a browser waits before it takes a broken event stream up again, in milliseconds. */
+export const EVENT_RETRY_MS = 1000
 /** Longest path parameter: two names of 128 characters that take 4 bytes each, quoted and percent-encoded, fit. */
 export const PATH_PARAMETER_LENGTH_MAX = 8 * 1024
 /** Longest request line and headers: a prefix and a range of percent-encoded keys fit. */

@@ -350,6 +350,27 @@ const METRICS: readonly Metric[] = [
     'Bytes that the newest complete pass of the scrub read.',
     ({ verification }) => verification?.scrub?.last?.bytes ?? null,
   ),
+  gauge(
+    'replog_change_readers',
+    'Change streams that are open over HTTP.',
+    ({ changeReaders }) => changeReaders?.open ?? null,
+  ),
+  gauge(
+    'replog_change_readers_lag_transactions',
+    'Transactions that the change stream over HTTP that is furthest behind has still to come.',
+    ({ changeReaders }) => (changeReaders === undefined ? null : (changeReaders.readers[0]?.lagTransactions ?? 0)),
+  ),
+  counter('replog_changes_sent_total', 'Changes sent over HTTP.', ({ changeReaders }) => changeReaders?.sent ?? null),
+  counter(
+    'replog_change_readers_cut_total',
+    'Change streams that were cut because their reader took nothing while there was more.',
+    ({ changeReaders }) => changeReaders?.cut ?? null,
+  ),
+  counter(
+    'replog_change_readers_refused_total',
+    'Change streams that were refused because there were as many as may be.',
+    ({ changeReaders }) => changeReaders?.refused ?? null,
+  ),
   gauge('replog_replication_streaming', '1 while this replica follows its primary.', ({ replication }) =>
     replication === undefined ? null : Number(replication.state === 'streaming'),
   ),

@@ -54,7 +54,7 @@ export function registerOperationsRoutes(
       if (origin !== undefined && LOOPBACK_ORIGIN.test(origin)) {
         void reply.headers({ 'access-control-allow-origin': origin, vary: 'origin' })
       }
-      void reply.send(node.status())
+      void reply.send({ ...node.status(), changeReaders: context.changeReaders.status() })
     },
   )
 
@@ -107,7 +107,7 @@ function registerProbe(
   )
 }
 
-function registerMetrics(app: FastifyInstance, { node }: HttpContext): void {
+function registerMetrics(app: FastifyInstance, { node, changeReaders }: HttpContext): void {
   const metrics = new MetricsPage()
   app.get(
     '/metrics',
@@ -125,7 +125,8 @@ function registerMetrics(app: FastifyInstance, { node }: HttpContext): void {
         if (!isReplogError(error)) throw error
         return undefined
       })
-      return metrics.text({ ...node.status(), jobs, keysPurged: node.jobs.keysPurged })
+      const status = { ...node.status(), changeReaders: changeReaders.status() }
+      return metrics.text({ ...status, jobs, keysPurged: node.jobs.keysPurged })
     },
   )
 }

@@ -13,12 +13,15 @@
 import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, fastify } from 'fastify'
+import { type Clock, systemClock } from '../../core/clock.js'
 import { ReplogError } from '../../core/errors.js'
 import { HTTP_BODY_BYTES_MAX } from '../../core/limits.js'
 import { VERSION } from '../../core/version.js'
 import type { ServedNode } from '../served-node.js'
 import { DRAIN_CHECK_MS, DRAIN_MS_MAX, HEADER_BYTES_MAX, PATH_PARAMETER_LENGTH_MAX } from './bounds.js'
 import { registerCatalogRoutes } from './catalogs.js'
+import { ChangeReaders, type ChangeReaderLimits } from './change-readers.js'
+import { registerChangeRoutes } from './changes.js'
 import { answerClientError } from './client-error.js'
 import { registerDictionaryRoutes } from './dictionary.js'
 import type { HttpContext } from './http-context.js'
@@ -47,12 +50,17 @@ export interface HttpServerOptions {
   readonly onError?: ((error: unknown) => void) | undefined
   /** How long running requests may take to finish when the server closes, in milliseconds. */
   readonly drainMsMax?: number | undefined
+  /** How many change streams there may be at a time. */
+  readonly changeReaders?: Partial<ChangeReaderLimits> | undefined
+  readonly clock?: Clock | undefined
 }
 
 /** A server that does not listen yet; see `listen`. */
 export function createHttpServer(node: ServedNode, options: HttpServerOptions = {}): FastifyInstance {
   const { bodyBytesMax = HTTP_BODY_BYTES_MAX, onError = () => undefined, drainMsMax = DRAIN_MS_MAX } = options
-  const context: HttpContext = { node, longRequests: new LongRequests(), onError }
+  const { clock = systemClock } = options
+  const changeReaders = new ChangeReaders(node.state, options.changeReaders)
+  const context: HttpContext = { node, longRequests: new LongRequests(), changeReaders, clock, onError }
   const app: FastifyInstance = fastify({
     bodyLimit: bodyBytesMax,
     // Refusals while closing are problems as well; see `refuseWhileClosing`.
@@ -113,6 +121,7 @@ export function createHttpServer(node: ServedNode, options: HttpServerOptions = 
     registerJobRoutes(scope, context)
     registerTableRoutes(scope, context)
     registerRowRoutes(scope, context)
+    registerChangeRoutes(scope, context)
     registerLogRoutes(scope, context)
     registerLogPurgeRoute(scope, context)
     registerSnapshotRoutes(scope, context)

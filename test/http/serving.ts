@@ -65,7 +65,7 @@ export async function serve(options: ServingOptions = {}): Promise<Serving> {
   const instead = { ...(engine && { engine }), ...(clock && { clock }) }
   const primary = await Primary.open({ path: path ?? join(directory, 'data'), onError, limits, ...instead })
   const served = new ServedPrimary(primary, { name: 'tested', onError })
-  const app = createHttpServer(node?.(served) ?? served, { onError, ...serverOptions })
+  const app = createHttpServer(node?.(served) ?? served, { onError, ...serverOptions, ...(clock && { clock }) })
   extend?.(app)
   registerPrimaryRoutes(app, primary)
   const url = await listen(app, { host: '127.0.0.1', port })
