@@ -7,6 +7,7 @@ import type { NatsStatus } from './nats/nats-status.js'
 import type { AckStatus } from './acknowledgements.js'
 import type { Role } from './identity.js'
 import type { LogPurgeStatus } from './purge/purge-status.js'
+import type { SubscriptionsStatus } from './subscriptions/subscriptions-status.js'
 import type { CopyStatus } from './snapshot/copy-status.js'
 import type { VerificationStatus } from './verify/verification.js'
 
@@ -170,6 +171,8 @@ export interface ServerStatus {
   }
   /** How much of the log there is, who needs it, and what was purged. */
   readonly logPurge?: LogPurgeStatus
+  /** Of all catalogs. */
+  readonly subscriptions?: SubscriptionsStatus
   /** Copies of this server that are being sent. */
   readonly copies?: readonly CopyStatus[]
   /** Copies that were sent to their end since the start, and bytes sent for all. */

@@ -37,6 +37,9 @@ import { Repetition } from './repetition.js'
 import { type RowWrite, type RowWriteOptions, RowWrites, writeRowsIn } from './row-writes.js'
 import type { StatementInput, StatementResult } from './statement.js'
 import type { TransactionBody } from './transaction-body.js'
+import { CatalogSubscriptions } from './subscriptions/catalog-subscriptions.js'
+import type { SubscribeOptions, SubscriptionServer } from './subscriptions/subscription-server.js'
+import type { SubscriptionStream } from './subscriptions/subscription-stream.js'
 import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
 import type { TriggerFunction, Triggers } from './triggers.js'
 import type { WriteGate } from './write-gate.js'
@@ -73,6 +76,7 @@ export interface CatalogContext {
   readonly triggers: Triggers
   /** Told of consumers that run here, for which the log is held. */
   readonly consumers: ConsumerHolders
+  readonly subscriptions: SubscriptionServer
   begin(catalog: CatalogIdentifier, options: TransactionOptions): Transaction
   /** Counts a run of `transaction(fn)` that met a conflict. */
   noteRetry(): void
@@ -196,6 +200,24 @@ export class Catalog extends CatalogReader {
    */
   onCommit(tables: string | readonly string[], run: TriggerFunction): () => void {
     return this.#context.triggers.add(this.name, tables, run)
+  }
+
+  /** Durable, named places in the changes of this catalog, for which the log is kept. */
+  get subscriptions(): CatalogSubscriptions {
+    const { subscriptions, state } = this.#context
+    return new CatalogSubscriptions(subscriptions, state, this)
+  }
+
+  /**
+   * Takes part in a subscription: the changes behind what is acknowledged, shared by key with its other workers.
+   *
+   *   for await (const { change, ack } of db.subscribe('orders', { worker: 'a' })) { …; ack() }
+   *
+   * What is not acknowledged comes again, with equal tokens, here or at another worker.
+   * @throws ReplogError INVALID_ARGUMENT; what comes later rejects `next()`
+   */
+  subscribe(name: string, options?: SubscribeOptions): SubscriptionStream {
+    return this.#context.subscriptions.subscribe(this, name, options)
   }
 
   /**

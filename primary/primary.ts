@@ -35,6 +35,7 @@ import { type LimitOptions, resolveLimits } from './limit-options.js'
 import type { Limits } from './limit-table.js'
 import { LockTable } from './lock-table.js'
 import { Quotas } from './quotas.js'
+import { SubscriptionServer } from './subscriptions/subscription-server.js'
 import { Transaction, type TransactionOptions } from './transaction.js'
 import { Triggers } from './triggers.js'
 import { VerifyMarkers } from './verify-markers.js'
@@ -93,6 +94,8 @@ export class Primary {
   readonly #clock: Clock
   /** Purges the log, and knows who needs it. */
   readonly purger: LogPurger
+  /** Subscriptions of all catalogs: those that are read here, and what is known of the others. */
+  readonly subscriptions: SubscriptionServer
   readonly #jobs: BackgroundJobs
   readonly #open = new Set<Transaction>()
   readonly #cancelSweep: () => void
@@ -117,6 +120,7 @@ export class Primary {
     this.#scrub = new Scrub(state, this.#clock, { bytesPerSecond, onFlaw: onError, onError })
     const leader = indexBuildLeader(state, this.lane, this.#clock)
     this.purger = new LogPurger(state, this.#clock, options.logRetention, onError)
+    this.subscriptions = new SubscriptionServer(state, this.#clock, this.purger, onError)
     this.#jobs = new BackgroundJobs(state, leader, options.onError ?? (() => undefined), this.#clock)
     state.onDurable(({ transactions }) => {
       this.counters.transactions += transactions
@@ -172,6 +176,7 @@ export class Primary {
         gate: this.gate,
         triggers: this.triggers,
         consumers: this.purger.consumers,
+        subscriptions: this.subscriptions,
         begin: (catalog, options) => this.#begin(catalog, options),
         noteRetry: () => {
           this.counters.retries++
@@ -283,6 +288,7 @@ export class Primary {
     await this.#scrub.stop()
     const reason = new ReplogError('CLOSED', 'the server is shutting down; the transaction was rolled back')
     for (const transaction of [...this.#open]) transaction.expire(reason)
+    await this.subscriptions.close()
     this.lane.close()
     this.acknowledgements.close()
     await this.purger.stop()

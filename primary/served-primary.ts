@@ -126,6 +126,7 @@ export class ServedPrimary implements ServedNode {
       fencedBy: met === undefined ? null : { epoch: met.epoch, primary: met.primary ?? null },
       sessions: this.#sessions.status(),
       logPurge: this.primary.purger.status(),
+      subscriptions: primary.subscriptions.status(),
       replicas: this.replicas(),
       ...(this.#nats === undefined ? {} : { nats: this.#nats.status() }),
     }

@@ -21,6 +21,7 @@ import type { LogRetentionOptions, PurgeLogInput } from '../log/purge/purge-poli
 import { promotionWrites } from '../log/promotion.js'
 import type { ReplicatedState } from '../log/replicated-state.js'
 import type { FollowState, ReplicationStatus } from '../log/status.js'
+import { KnownSubscriptions } from '../log/subscriptions/known-subscriptions.js'
 import { TableNames } from '../log/table-names.js'
 import { Scrub } from '../log/verify/scrub.js'
 import type { Engine } from '../store/engine.js'
@@ -83,6 +84,8 @@ export class Replica {
   #follower: LogFollower
   /** Purges the log of this server, and knows who needs it. */
   readonly purger: LogPurger
+  /** Those of all catalogs: this server may become the one that they are read from. */
+  readonly subscriptions: KnownSubscriptions
   readonly #jobs: BackgroundJobs
   readonly #scrub: Scrub
   #becoming: Promise<Epoch> | undefined
@@ -99,6 +102,7 @@ export class Replica {
     this.#jobs.kick()
     const { clock = systemClock, logRetention, onError = () => undefined } = options
     this.purger = new LogPurger(state, clock, logRetention, onError)
+    this.subscriptions = new KnownSubscriptions(state, this.purger.retention, onError)
     this.purger.start()
     const { scrubBytesPerSecond: bytesPerSecond = SCRUB_RATE_DEFAULT } = options
     this.#scrub = new Scrub(state, clock, { bytesPerSecond, onFlaw: onError, onError })
@@ -365,6 +369,7 @@ export class Replica {
   async #close(): Promise<void> {
     this.#follower.close()
     await this.#scrub.stop()
+    this.subscriptions.stop()
     await this.purger.stop()
     await this.#jobs.stop()
     await this.state.close()

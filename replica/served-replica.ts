@@ -10,7 +10,7 @@ import type { ReplicatedState } from '../log/replicated-state.js'
 import type { ServedNode } from '../log/served-node.js'
 import { serverStatus } from '../log/server-status.js'
 import { SocketRoutes } from '../log/socket/socket-routes.js'
-import type { FollowerStatus, ServerStatus } from '../log/status.js'
+import type { FailoverStatus, FollowerStatus, ServerStatus } from '../log/status.js'
 import type { Replica } from './replica.js'
 
 export interface ServedReplicaOptions {
@@ -19,6 +19,8 @@ export interface ServedReplicaOptions {
   readonly onError?: (error: unknown) => void
   /** What it does with NATS; undefined where it does nothing there. */
   readonly nats?: (() => NatsStatus) | undefined
+  /** How it takes part in elections; undefined where it does not. */
+  readonly failover?: (() => FailoverStatus) | undefined
 }
 
 export class ServedReplica implements ServedNode {
@@ -30,6 +32,7 @@ export class ServedReplica implements ServedNode {
   readonly #forgetHolders: () => void
   readonly #name: string
   readonly #nats: (() => NatsStatus) | undefined
+  readonly #failover: (() => FailoverStatus) | undefined
   readonly #startedAt = new Date()
 
   constructor(replica: Replica, options: ServedReplicaOptions) {
@@ -37,6 +40,7 @@ export class ServedReplica implements ServedNode {
     const { name, clock = systemClock, onError = () => undefined } = options
     this.#name = name
     this.#nats = options.nats
+    this.#failover = options.failover
     this.#rates = new RateMeter(replica.state, clock)
     this.#link = new LinkServer(replica.state, clock, this.sockets, { name, onError, upstream: () => replica.news() })
     this.#forgetHolders = replica.purger.retention.add(() => this.#link.holders(), replica.purger.followerHoldMs)
@@ -84,8 +88,10 @@ export class ServedReplica implements ServedNode {
           this.replica.state.durable.lsn === 0n ? `it has no data yet (${replication.state}${error})` : undefined,
       }),
       replication,
+      ...(this.#failover === undefined ? {} : { failover: this.#failover() }),
       ...(this.#nats === undefined ? {} : { nats: this.#nats() }),
       logPurge: this.replica.purger.status(),
+      subscriptions: this.replica.subscriptions.status(),
       replicas: this.replicas(),
     }
   }

@@ -146,6 +146,27 @@ const METRICS: readonly Metric[] = [
   gauge('replog_log_left_behind', 'Whom the hard cap left behind since the start, up to a bound.', ({ logPurge }) =>
     logPurge === undefined ? null : logPurge.leftBehind.length,
   ),
+  gauge('replog_subscriptions', 'Subscriptions of all catalogs.', ({ subscriptions }) => subscriptions?.count ?? null),
+  gauge(
+    'replog_subscriptions_active',
+    'Subscriptions that somebody reads on this server.',
+    ({ subscriptions }) => subscriptions?.active ?? null,
+  ),
+  gauge(
+    'replog_subscription_workers',
+    'Workers that take part in subscriptions on this server.',
+    ({ subscriptions }) => subscriptions?.workers ?? null,
+  ),
+  gauge(
+    'replog_subscription_lag_transactions_max',
+    'Transactions that the farthest subscription has still to look at; lost ones do not count.',
+    ({ subscriptions }) => subscriptions?.lagTransactionsMax ?? null,
+  ),
+  gauge(
+    'replog_subscriptions_lost',
+    'Subscriptions whose place in the log was purged.',
+    ({ subscriptions }) => subscriptions?.lostCount ?? null,
+  ),
   gauge('replog_log_tail_bytes', 'Bytes of log frames held in memory for followers.', (status) => status.log.tailBytes),
   gauge(
     'replog_log_tail_transactions',

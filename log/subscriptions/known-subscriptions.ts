@@ -18,6 +18,7 @@ import { SnapshotView } from '../read-view.js'
 import type { Retention, RetentionHolder } from '../purge/retention.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import { entriesOf } from '../view-entries.js'
+import { type Reading, type SubscriptionsStatus, subscriptionsStatus } from './subscriptions-status.js'
 import { SUBSCRIPTIONS_TABLE_NAME, type SubscriptionRow, heldLsn, subscriptionOf } from './subscription-row.js'
 
 export interface KnownSubscription {
@@ -37,6 +38,7 @@ interface KnownTable {
 }
 
 const CATALOGS_PAGE = 1000
+const NOBODY_READS: Reading = { active: 0, workers: 0, doneLsns: new Map() }
 
 export class KnownSubscriptions {
   readonly #state: ReplicatedState
@@ -70,7 +72,21 @@ export class KnownSubscriptions {
 
   /** All that are known by now, each as of the newest durable transaction. */
   list(): KnownSubscription[] {
-    return [...this.#tables.values()].flatMap((table) => [...this.#fresh(table).rows.values()])
+    const known = [...this.#tables.values()].flatMap((table) => [...this.#fresh(table).rows.values()])
+    if (!this.#isKnown) this.#look()
+    return known
+  }
+
+  /** How many there are, about. */
+  get count(): number {
+    let count = 0
+    for (const { rows } of this.#tables.values()) count += rows.size
+    return count
+  }
+
+  /** Of a server on which nobody reads them. */
+  status(): SubscriptionsStatus {
+    return subscriptionsStatus(this.#state, this.list(), NOBODY_READS)
   }
 
   /** What people call a catalog that has subscriptions. */
@@ -114,7 +130,6 @@ export class KnownSubscriptions {
     held.sort((left, right) => Number(left.lsn - right.lsn))
     const farthest: RetentionHolder[] = held.slice(0, SUBSCRIPTIONS_LISTED_MAX)
     if (this.#isKnown) return farthest
-    this.#look()
     return [{ name: 'subscriptions that are being looked for', lsn: floor }, ...farthest]
   }
 
@@ -126,7 +141,6 @@ export class KnownSubscriptions {
   async #settled(): Promise<void> {
     // Whoever asks looks, too.
     this.list()
-    if (!this.#isKnown) this.#look()
     await this.#looking
   }
 

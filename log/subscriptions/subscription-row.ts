@@ -6,7 +6,7 @@
  */
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import type { Lsn } from '../../core/position.js'
-import type { CompiledTable } from '../../ddl/compiled-table.js'
+import type { CompiledTable, RowObject } from '../../ddl/compiled-table.js'
 import type { ChangeOperation } from '../changes/change-filter.js'
 import { parseChangeToken } from '../changes/change-token.js'
 
@@ -30,7 +30,11 @@ export interface SubscriptionRow {
 
 /** @throws ReplogError CORRUPT */
 export function subscriptionOf(table: CompiledTable, image: Uint8Array): SubscriptionRow {
-  const row = table.toObject(table.rows.decode(image))
+  return subscriptionOfRow(table.toObject(table.rows.decode(image)))
+}
+
+/** @throws ReplogError CORRUPT */
+export function subscriptionOfRow(row: RowObject): SubscriptionRow {
   const optional = <Item>(value: unknown): Item | undefined => (value === null ? undefined : (value as Item))
   const subscription = {
     name: row['name'] as string,

@@ -19,6 +19,7 @@ import { CommitLane } from '../../primary/commit-lane.js'
 import { resolveLimits } from '../../primary/limit-options.js'
 import { LockTable } from '../../primary/lock-table.js'
 import { Quotas } from '../../primary/quotas.js'
+import { SubscriptionServer } from '../../primary/subscriptions/subscription-server.js'
 import { Transaction } from '../../primary/transaction.js'
 import { Triggers } from '../../primary/triggers.js'
 import { WriteGate } from '../../primary/write-gate.js'
@@ -71,6 +72,7 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
   const triggers = new Triggers()
   const lane = new CommitLane(state, names, clock, locks, quotas, gate, triggers)
   const purger = new LogPurger(state, clock, undefined, () => undefined)
+  const subscriptions = new SubscriptionServer(state, clock, purger, () => undefined)
   t.teardown(() => purger.stop())
   lane.raiseEpoch(EPOCH_FIRST)
   const createdUs = 1n
@@ -92,6 +94,7 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
       gate,
       triggers,
       consumers: purger.consumers,
+      subscriptions,
       begin: (catalog, options) =>
         new Transaction(
           {

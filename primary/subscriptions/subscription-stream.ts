@@ -1,0 +1,179 @@
+/**
+ * The changes that one worker of a subscription gets, as applications read them:
+ *
+ *   for await (const { change, ack } of db.subscribe('orders', { worker: 'a' })) { …; ack() }
+ *
+ * It takes part from the first `next` until the loop is left, its signal is aborted, or the subscription ends. What it has
+ * not acknowledged by then goes to other workers, or comes again.
+ */
+import { ReplogError } from '../../core/errors.js'
+import type { SubscriptionChange } from './change-dispatch.js'
+import { type Entry, Worker } from './dispatcher.js'
+
+export interface Delivery {
+  readonly change: SubscriptionChange
+  /** Of the change; the same when it comes again. */
+  readonly token: string
+  /** True when a worker had it before and left. What comes again after a restart is not known to have come before. */
+  readonly redelivered: boolean
+  /**
+   * The change is done. It becomes durable by and by, when all before it are done, too. Nothing happens where it went to
+   * another worker meanwhile.
+   */
+  readonly ack: () => void
+}
+
+/** What a stream needs of the subscription that it takes part in. */
+export interface Membership {
+  acknowledge(entry: Entry<SubscriptionChange>, worker: Worker): void
+  /** Acknowledges what this worker has up to a token, and resolves when that is durable as far as it can be. */
+  acknowledgeUpTo(token: string, worker: Worker): Promise<string | undefined>
+  leave(worker: Worker): Promise<void>
+}
+
+interface Waiter {
+  readonly resolve: (result: IteratorResult<Delivery, undefined>) => void
+  readonly reject: (error: unknown) => void
+}
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
+
+export class SubscriptionStream implements AsyncIterableIterator<Delivery, undefined> {
+  readonly #join: (stream: SubscriptionStream, worker: Worker) => Promise<Membership>
+  readonly #signal: AbortSignal | undefined
+  readonly #worker: Worker
+  #joining: Promise<Membership | undefined> | undefined
+  #membership: Membership | undefined
+  #queue: Entry<SubscriptionChange>[] = []
+  #next = 0
+  readonly #waiters: Waiter[] = []
+  /** Why it ended; told to the first who asks, and then it is done. */
+  #failure: { readonly error: unknown } | undefined
+  #isEnded = false
+
+  constructor(
+    join: (stream: SubscriptionStream, worker: Worker) => Promise<Membership>,
+    worker: string,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#join = join
+    this.#worker = new Worker(worker)
+    this.#signal = signal
+    if (signal?.aborted === true) this.#abort()
+    else signal?.addEventListener('abort', this.#abort, { once: true })
+  }
+
+  get worker(): string {
+    return this.#worker.name
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  /**
+   * @throws ReplogError NOT_FOUND (subscription), HISTORY_LOST where the log was purged that it needs, DIVERGED, CLOSED,
+   * FENCED, LIMIT (workers); the reason of an aborted signal
+   */
+  next(): Promise<IteratorResult<Delivery, undefined>> {
+    if (this.#joining === undefined && !this.#isEnded) this.#joining = this.#enter()
+    const entry = this.#take()
+    if (entry !== undefined) return Promise.resolve({ done: false, value: this.#delivery(entry) })
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+      if (this.#isEnded) this.#tell()
+    })
+  }
+
+  /**
+   * Acknowledges everything that this worker was given up to a token; resolves with the position that is durable by then.
+   * Changes of other workers may keep it back.
+   * @throws ReplogError INVALID_ARGUMENT; what keeps it from being written, or ended the stream
+   */
+  async ack(token: string): Promise<string | undefined> {
+    const membership = this.#membership ?? (await this.#joining)
+    if (membership === undefined) {
+      throw new ReplogError('CLOSED', 'this worker takes no part in the subscription; read from it first')
+    }
+    return membership.acknowledgeUpTo(token, this.#worker)
+  }
+
+  /** Leaves; resolves when what this worker acknowledged is durable, as far as other workers let it. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#end(undefined)
+    await (await this.#joining)?.leave(this.#worker)
+    return DONE
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+
+  /** A change for this worker; it is not to be told of another one from inside. */
+  readonly give = (entry: Entry<SubscriptionChange>): void => {
+    const waiter = this.#waiters.shift()
+    if (waiter === undefined) this.#queue.push(entry)
+    else waiter.resolve({ done: false, value: this.#delivery(entry) })
+  }
+
+  /** The subscription ended, or somebody else took this worker's place. */
+  readonly fail = (error: unknown): void => {
+    this.#end({ error })
+  }
+
+  async #enter(): Promise<Membership | undefined> {
+    try {
+      this.#membership = await this.#join(this, this.#worker)
+    } catch (error) {
+      this.#end({ error })
+    }
+    return this.#membership
+  }
+
+  /** The next one that is still this worker's to do. */
+  #take(): Entry<SubscriptionChange> | undefined {
+    while (this.#next < this.#queue.length) {
+      const entry = this.#queue[this.#next++]!
+      if (this.#next === this.#queue.length) {
+        this.#queue = []
+        this.#next = 0
+      }
+      if (entry.worker === this.#worker && !entry.isAcknowledged) return entry
+    }
+    return undefined
+  }
+
+  #delivery(entry: Entry<SubscriptionChange>): Delivery {
+    const { item, token } = entry.dispatch
+    return {
+      change: item,
+      token,
+      redelivered: entry.isRedelivered,
+      ack: () => this.#membership?.acknowledge(entry, this.#worker),
+    }
+  }
+
+  readonly #abort = (): void => {
+    this.#end({ error: this.#signal?.reason as unknown })
+    void this.return()
+  }
+
+  #end(failure: { readonly error: unknown } | undefined): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#failure = failure
+    this.#queue = []
+    this.#next = 0
+    this.#signal?.removeEventListener('abort', this.#abort)
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const { resolve, reject } of this.#waiters.splice(0)) {
+      const failure = this.#failure
+      this.#failure = undefined
+      if (failure === undefined) resolve(DONE)
+      else reject(failure.error)
+    }
+  }
+}
