@@ -131,6 +131,16 @@ export interface ChangeReadersStatus {
   readonly readers: readonly ChangeReaderStatus[]
 }
 
+/** How a replica takes part in elections. */
+export interface FailoverStatus {
+  /** What it did or found last, for people. */
+  readonly step: string
+  /** ISO 8601. */
+  readonly since: string
+  /** Whether it follows nobody, because the lease of the primary is abandoned. */
+  readonly standing: boolean
+}
+
 export interface ServerStatus {
   readonly role: Role
   readonly name: string
@@ -220,6 +230,8 @@ export interface ServerStatus {
   readonly replicas?: readonly FollowerStatus[]
   /** On a replica. */
   readonly replication?: ReplicationStatus
+  /** On a replica with `--auto-failover`. */
+  readonly failover?: FailoverStatus
   /** On a server with `--nats`. */
   readonly nats?: NatsStatus
 }
