@@ -76,7 +76,8 @@ export class Assignments {
 }
 
 function isAddition(input: unknown): input is { add: unknown } {
-  return typeof input === 'object' && input !== null && Object.keys(input).length === 1 && 'add' in input
+  // Its keys are counted last: those of the bytes of a BLOB are as many as it has bytes.
+  return typeof input === 'object' && input !== null && 'add' in input && Object.keys(input).length === 1
 }
 
 /** The addend of a numeric column; for DATE and the like there is no addition. */
