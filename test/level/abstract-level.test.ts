@@ -10,7 +10,7 @@ import { runSuite } from './tape-suite.js'
 /** The suite has about a thousand; a version that has suddenly far fewer was not run as it is meant. */
 const SUITE_TESTS_MIN = 900
 
-t.test('the whole suite, over tables of one primary', async (t) => {
+void t.test('the whole suite, over tables of one primary', async (t) => {
   const primary = await Primary.open({ path: '/memory', engine: new MemoryEngine(), verifyIntervalMs: 0 })
   t.teardown(() => primary.close())
   let tables = 0
@@ -20,7 +20,7 @@ t.test('the whole suite, over tables of one primary', async (t) => {
   t.ok(ran >= SUITE_TESTS_MIN, `${ran} tests ran`)
 })
 
-t.test('opening, and a part of the suite, each database at a location of its own on LevelDB', async (t) => {
+void t.test('opening, and a part of the suite, each database at a location of its own on LevelDB', async (t) => {
   const directory = scratchDirectory(t)
   let databases = 0
   const factory = (options: object = {}): ReplogLevel => new ReplogLevel(join(directory, `${databases++}`), options)

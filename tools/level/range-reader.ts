@@ -53,10 +53,11 @@ export class RangeReader {
   async read(entriesMax: number): Promise<Entry[]> {
     try {
       const form = this.#begin()
-      await this.#fill(entriesMax)
-      const end = Math.min(this.#next + entriesMax, this.#page.length)
       const entries: Entry[] = []
-      for (; this.#next < end; this.#next++) entries.push(this.#decode(form, this.#page[this.#next]!))
+      while (entries.length < entriesMax && (await this.#fill(entriesMax - entries.length))) {
+        const end = Math.min(this.#next + entriesMax - entries.length, this.#page.length)
+        for (; this.#next < end; this.#next++) entries.push(this.#decode(form, this.#page[this.#next]!))
+      }
       return entries
     } catch (error) {
       throw asLevelError(error)
@@ -79,7 +80,8 @@ export class RangeReader {
     return form
   }
 
-  async #fill(entriesMax: number): Promise<void> {
+  /** Sees to it that an entry is at hand; false at the end. */
+  async #fill(entriesMax: number): Promise<boolean> {
     while (this.#next === this.#page.length && this.#rest !== undefined && this.#rest.from < this.#rest.to) {
       const { limit, reverse } = this.#input
       const wanted = Math.max(entriesMax, limit < 0 ? this.#pageEntries : Math.min(this.#pageEntries, limit))
@@ -89,6 +91,7 @@ export class RangeReader {
       this.#next = 0
       this.#rest = page.rest
     }
+    return this.#next < this.#page.length
   }
 
   #decode({ table, valueOrdinal }: KeyValueForm, { text, value }: ViewEntry): Entry {

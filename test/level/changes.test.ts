@@ -1,0 +1,96 @@
+/** The change stream of a level: its commits in order, keys and values decoded, with tokens that resume. (G3) */
+import t from 'tap'
+import { openGated } from '../primary/open-primary.js'
+import { type LevelChange, ReplogLevel } from '../../tools/level/replog-level.js'
+
+/** What changed, without the places. */
+function told<K, V>(changes: readonly LevelChange<K, V>[]): unknown[] {
+  return changes.map((change) => {
+    const { token: _token, lsn: _lsn, ...rest } = change
+    return rest
+  })
+}
+
+async function all<K, V>(changes: AsyncIterable<LevelChange<K, V>>): Promise<LevelChange<K, V>[]> {
+  const found: LevelChange<K, V>[] = []
+  for await (const change of changes) found.push(change)
+  return found
+}
+
+void t.test('puts, overwrites, dels and clears of a level and of its sublevels', async (t) => {
+  const { db: catalog } = await openGated(t)
+  const db = new ReplogLevel({ catalog })
+  await db.open()
+  const users = db.sublevel<string, { n: number }>('users', { valueEncoding: 'json' })
+  const orders = db.sublevel<Buffer, Buffer>('orders', { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+  const order = Buffer.of(0, 255, 1)
+  await db.batch<string | Buffer, unknown>(
+    [
+      { type: 'put', sublevel: users, key: 'ann', value: { n: 1 } },
+      { type: 'put', sublevel: orders, key: order, value: order },
+      { type: 'put', key: 'plain', value: 'x' },
+    ],
+    {},
+  )
+  await users.put('ann', { n: 2 })
+  await users.del('ann')
+  await orders.clear()
+  const ofUsers = await all(db.changes({ after: '0', follow: false, sublevel: users }))
+  t.same(told(ofUsers), [
+    { type: 'put', key: 'ann', value: { n: 1 }, before: undefined, snapshot: false },
+    { type: 'put', key: 'ann', value: { n: 2 }, before: { n: 1 }, snapshot: false },
+    { type: 'del', key: 'ann', before: { n: 2 } },
+  ])
+  t.same(
+    told(await all(db.changes({ after: ofUsers[0]!.token, follow: false, sublevel: users }))),
+    told(ofUsers.slice(1)),
+  )
+  t.same(told(await all(db.changes({ after: '0', follow: false, sublevel: orders }))), [
+    { type: 'put', key: order, value: order, before: undefined, snapshot: false },
+    { type: 'del', key: order, before: order },
+  ])
+  const keys = (await all(db.changes({ after: '0', follow: false }))).map((change) => 'key' in change && change.key)
+  t.same(keys, ['!users!ann', '!orders!\0\ufffd\u0001', 'plain', '!users!ann', '!users!ann', '!orders!\0\ufffd\u0001'])
+  await catalog.execute([{ truncateTable: { table: 'kv' } }])
+  t.same(told(await all(db.changes({ after: '0', follow: false }))).at(-1), { type: 'clear' })
+})
+
+void t.test('what is there comes first where that is asked for, and then what is committed', async (t) => {
+  const { db: catalog } = await openGated(t)
+  const db = new ReplogLevel({ catalog })
+  await db.batch([
+    { type: 'put', key: 'a', value: '1' },
+    { type: 'put', key: 'b', value: '1' },
+  ])
+  const seen = new Map<string, string>()
+  const stop = new AbortController()
+  const reading = (async () => {
+    for await (const change of db.changes({ snapshot: true, signal: stop.signal })) {
+      if (change.type === 'put') seen.set(change.key, change.value)
+      if (change.type === 'del') seen.delete(change.key)
+      if (change.type === 'snapshotEnd') await db.batch().put('c', '1').del('a').put('last', '1').write()
+      if (seen.has('last')) stop.abort(new Error('enough'))
+    }
+  })()
+  await t.rejects(reading, { message: 'enough' })
+  t.same([...seen.keys()].sort(), ['b', 'c', 'last'])
+})
+
+void t.test(
+  'a stream that waits is rejected when its level closes, and begins when its level has opened',
+  async (t) => {
+    const { db: catalog } = await openGated(t)
+    const db = new ReplogLevel({ catalog })
+    const changes = db.changes()
+    const first = changes.next()
+    await db.open()
+    await db.put('a', '1')
+    const rest = first.then(() => changes.next())
+    await first
+    const closing = db.close()
+    await t.rejects(rest, { code: 'LEVEL_DATABASE_NOT_OPEN', cause: { code: 'CLOSED' } })
+    await closing
+    t.same(await changes.next(), { done: true, value: undefined })
+    await t.rejects(db.changes().next(), { code: 'LEVEL_DATABASE_NOT_OPEN' })
+  },
+)
