@@ -29,6 +29,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'schemas', load: async () => (await import('./schemas.js')).verb },
   { name: 'tables', load: async () => (await import('./tables.js')).verb },
   { name: 'proto', load: async () => (await import('./proto.js')).verb },
+  { name: 'types', load: async () => (await import('./types.js')).verb },
   { name: 'show-create', load: async () => (await import('./show-create.js')).verb },
   { name: 'jobs', load: async () => (await import('./jobs.js')).verb },
   { name: 'log dump', load: async () => (await import('./log-dump.js')).verb },
