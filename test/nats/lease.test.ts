@@ -4,12 +4,15 @@
  */
 import t, { type Test } from 'tap'
 import { type Clock, systemClock } from '../../core/clock.js'
+import { NATS_REQUEST_MS_MAX } from '../../core/limits.js'
 import { NatsLink } from '../../log/nats/connection.js'
 import { type Claim, type Held, Lease, type LeaseView } from '../../log/nats/lease.js'
 import { until } from '../replication/until.js'
 import { type NatsServer, startNats } from './nats-server.js'
 
 const TTL_MS = 10_000
+/** How long an answer of NATS may take: a busy machine may stop for longer than the product waits. */
+const ANSWER_MS_MAX = 60_000
 
 /** Time by hand; timers are real, for they only bound requests and pace watches. */
 class HandClock implements Clock {
@@ -26,7 +29,7 @@ class HandClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    return systemClock.after(Math.min(delayMs, 5000), callback)
+    return systemClock.after(delayMs === NATS_REQUEST_MS_MAX ? ANSWER_MS_MAX : Math.min(delayMs, 5000), callback)
   }
 }
 
@@ -38,7 +41,7 @@ interface Candidate {
 
 async function candidate(t: Test, server: NatsServer): Promise<Candidate> {
   const clock = new HandClock()
-  const link = new NatsLink(systemClock, { servers: [server.url], name: 'candidate' })
+  const link = new NatsLink(systemClock, { servers: [server.url], name: 'candidate', requestMs: ANSWER_MS_MAX })
   t.teardown(() => link.close())
   await link.connected()
   const lease = await Lease.open(link, clock, { bucket: 'replog-test', key: 'primary', ttlMs: TTL_MS })
@@ -224,13 +227,13 @@ t.test('a watcher is told who holds it', async (t) => {
   const [one, other] = [await candidate(t, server), await candidate(t, server)]
   const views: LeaseView[] = []
   t.teardown(other.lease.watch((view) => views.push(view)))
-  await until(() => views.length === 1)
+  await until(() => views.length > 0)
   t.same(views, [{ holder: null, revision: 0 }])
   const held = await firstHold(one, 'one')
-  await until(() => views.length === 2)
+  await until(() => views.length > 1)
   t.match(views[1], { holder: 'one', revision: held.revision })
   await one.lease.release(held)
-  await until(() => views.length === 3)
+  await until(() => views.length > 2)
   t.match(views[2], { holder: null })
 })
 

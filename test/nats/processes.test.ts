@@ -1,20 +1,19 @@
 /** `replog primary --nats` and `replog replica --nats` as an operator starts them, with a real nats-server. */
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { ServerStatus } from '../../log/status.js'
 import { type ServerProcess, start } from '../failover/servers.js'
+import { until } from '../replication/until.js'
 import { startNats } from './nats-server.js'
-
-const POLL_MS = 20
 
 /** The first status that is as wanted. */
 async function statusWhen(server: ServerProcess, isWanted: (status: ServerStatus) => boolean): Promise<ServerStatus> {
-  for (;;) {
-    const status = (await server.client.json('/v1/status')) as ServerStatus
-    if (isWanted(status)) return status
-    await delay(POLL_MS)
-  }
+  let status: ServerStatus | undefined
+  await until(async () => {
+    status = (await server.client.json('/v1/status')) as ServerStatus
+    return isWanted(status)
+  })
+  return status!
 }
 
 t.test('frames come over NATS; without it over the direct link, and over NATS again when it is back', async (t) => {
@@ -41,7 +40,8 @@ t.test('frames come over NATS; without it over the direct link, and over NATS ag
   await server.start()
   const { nats: told } = await statusWhen(
     primary,
-    (status) => status.nats?.publisher?.publishedLsn === lsn && isFed(status),
+    (status) =>
+      status.nats?.publisher?.publishedLsn === lsn && status.nats.changes?.publishing === true && isFed(status),
   )
   t.match(told, { connected: true, publisher: { publishing: true, error: null }, changes: { publishing: true } })
   t.match(await statusWhen(replica, () => true), { lsn, nats: { feed: 'stream', connected: true } })

@@ -26,6 +26,8 @@ import { readStream, streamOf } from './stream-contents.js'
 
 const LIMITS = { bytesMax: 0, ageMsMax: 0, replicas: 1 }
 const MIB = 1024 * 1024
+/** How long an answer of NATS may take: a busy machine may stop for longer than the product waits. */
+const ANSWER_MS_MAX = 60_000
 
 interface Publishing {
   readonly primary: Primary
@@ -41,7 +43,7 @@ async function openPrimary(t: Test, engine = new MemoryEngine()): Promise<Primar
 }
 
 function connect(t: Test, server: NatsServer): NatsLink {
-  const link = new NatsLink(systemClock, { servers: [server.url], name: 'primary' })
+  const link = new NatsLink(systemClock, { servers: [server.url], name: 'primary', requestMs: ANSWER_MS_MAX })
   t.teardown(() => link.close())
   return link
 }
@@ -157,7 +159,7 @@ t.test('nats-server comes back with an empty store: the stream is filled again f
   await until(() => !run.link.isConnected)
   await insert(run, 'meanwhile')
   await server.start()
-  await until(() => run.publisher.status().refills === 1)
+  await until(() => run.publisher.status().refills > 0)
   await published(run)
   t.equal((await readStream(run.link.handles(), run.cluster)).end, run.primary.position.lsn)
 })
@@ -169,12 +171,12 @@ t.test('a stream that is purged, or deleted, while it is in use is filled again'
   await published(run)
   const { streams } = run.link.handles().manager
   await streams.purge(logStream(run.cluster))
-  await until(() => run.publisher.status().refills === 1)
+  await until(() => run.publisher.status().refills > 0)
   await published(run)
   t.equal((await readStream(run.link.handles(), run.cluster)).end, run.primary.position.lsn)
   await streams.delete(logStream(run.cluster))
   await insert(run, 'into nothing')
-  await until(() => run.publisher.status().refills === 2)
+  await until(() => run.publisher.status().refills > 1)
   await published(run)
   t.equal((await readStream(run.link.handles(), run.cluster)).end, run.primary.position.lsn)
 })
@@ -189,9 +191,10 @@ t.test('a lost tail is filled again', async (t) => {
   }
   const stream = streamOf(run.link.handles(), run.cluster)
   const { lastSequence } = await stream.ends()
-  await stream.delete(lastSequence)
+  // In this order: the publisher, which may look in between, finds nothing missing before all of it is.
   await stream.delete(lastSequence - 1)
-  await until(() => run.publisher.status().refills === 1)
+  await stream.delete(lastSequence)
+  await until(() => run.publisher.status().refills > 0)
   await published(run)
   t.equal((await readStream(run.link.handles(), run.cluster)).end, run.primary.position.lsn)
 })
