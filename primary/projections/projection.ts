@@ -48,6 +48,8 @@ export interface ProjectionStatus {
   readonly token: string | undefined
   /** Applied since the projection was begun, by all of its runners. */
   readonly changes: bigint
+  /** Whether the rows that were there when it began have not all come yet. */
+  readonly inSnapshot: boolean
   /** Transactions of the log that it has not looked at yet. */
   readonly lagTransactions: number
   /** Why it waits, or has failed. */
@@ -63,6 +65,7 @@ interface Unit {
   readonly lsn: Lsn
   /** Behind it. */
   readonly token: string
+  readonly endsSnapshot: boolean
 }
 
 /** Errors after which nothing is tried again. */
@@ -88,6 +91,7 @@ export class Projection {
   readonly #stop = new AbortController()
   #state: ProjectionState = 'starting'
   #error: unknown
+  #inSnapshot = false
   /** The log is held from here on. */
   #heldLsn: Lsn
   /** All up to here is applied, or is nothing to it. */
@@ -117,7 +121,14 @@ export class Projection {
   get status(): ProjectionStatus {
     const { token, changes } = this.#position.held
     const lagTransactions = Math.max(0, Number(this.#context.state.durable.lsn - this.#seenLsn))
-    return { state: this.#state, token: token ?? undefined, changes, lagTransactions, error: this.#error }
+    return {
+      state: this.#state,
+      token: token ?? undefined,
+      changes,
+      inSnapshot: this.#inSnapshot,
+      lagTransactions,
+      error: this.#error,
+    }
   }
 
   /** Stops when the transaction that is under way has ended. */
@@ -160,7 +171,10 @@ export class Projection {
     const { signal } = this.#stop
     const { token } = await this.#attempt(() => this.#position.takeOver(this.#db, () => clock.nowUs()))
     signal.throwIfAborted()
-    this.#note(token === null ? (snapshot ? state.durable.lsn : state.trimFloor) : parseChangeToken(token).position.lsn)
+    const begun = token === null ? undefined : parseChangeToken(token)
+    this.#inSnapshot = begun === undefined ? snapshot : begun.place !== undefined
+    if (begun !== undefined) this.#heldLsn = this.#seenLsn = begun.position.lsn
+    else if (snapshot) this.#heldLsn = state.durable.lsn
     const from = token ?? (snapshot ? undefined : (after ?? '0'))
     const source = new ChangeSource(state, this.#db.name, {
       ...this.#options.filter,
@@ -180,6 +194,7 @@ export class Projection {
         if (!isIdle || lsn - this.#heldLsn >= BigInt(PROJECTION_PROGRESS_TRANSACTIONS)) {
           await this.#apply(units)
           this.#heldLsn = lsn
+          if (units.some(({ endsSnapshot }) => endsSnapshot)) this.#inSnapshot = false
         }
         this.#seenLsn = lsn
       }
@@ -203,17 +218,18 @@ export class Projection {
 
   #unitOf(change: Change): Unit {
     const { lsn, token } = change
+    const place = { lsn, token, endsSnapshot: change.type === 'snapshotEnd' }
     switch (change.type) {
       case 'transaction': {
         const { changes } = change
-        return { given: this.#options.transactions ? [change] : changes, count: changes.length, lsn, token }
+        return { given: this.#options.transactions ? [change] : changes, count: changes.length, ...place }
       }
       case 'heartbeat':
-        return { given: [], count: 0, lsn, token }
+        return { given: [], count: 0, ...place }
       case 'snapshotEnd':
-        return { given: [change], count: 0, lsn, token }
+        return { given: [change], count: 0, ...place }
       default:
-        return { given: [change], count: 1, lsn, token }
+        return { given: [change], count: 1, ...place }
     }
   }
 
@@ -309,10 +325,5 @@ export class Projection {
       signal.addEventListener('abort', end, { once: true })
     })
     signal.throwIfAborted()
-  }
-
-  #note(lsn: Lsn): void {
-    this.#heldLsn = lsn
-    this.#seenLsn = lsn
   }
 }

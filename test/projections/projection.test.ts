@@ -243,14 +243,24 @@ t.test(
     await db.execute([{ insert: { table: 'orders', rows } }])
     await db.execute([{ update: { table: 'orders', key: { id: 5 }, set: { n: 6 } } }])
     const options = { ...OF_ORDERS, snapshot: true }
-    const first = db.project('count', count, options)
-    await until(() => first.status.changes > 500n)
-    await first.stop()
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => (release = resolve))
+    let calls = 0
+    const holding = async (change: ProjectionChange, transaction: Transaction): Promise<void> => {
+      if (++calls === 700) await held
+      await count(change, transaction)
+    }
+    const first = db.project('count', holding, options)
+    await until(() => calls === 700)
+    const stopped = first.stop()
+    release()
+    await stopped
+    t.equal(first.status.inSnapshot, true)
     await insert(db, 5000)
     await db.execute([{ delete: { table: 'orders', key: { id: 0 } } }])
     const second = db.project('count', count, options)
     await caughtUp(second, db)
-    await until(() => second.status.token?.includes('~') === false)
+    await until(() => !second.status.inSnapshot)
     await insert(db, 5001)
     await caughtUp(second, db)
     const counted = new Map((await collect(db.scan('seen'))).map(({ id, n }) => [id, n]))
