@@ -68,7 +68,26 @@ export type {
 export type { JsonValue, Value } from './log/codec/column-type.js'
 export { type Table, defineTable } from './ddl/define-table.js'
 export type { Insert, Key, Row, Update } from './ddl/table-types.js'
-export type { Change, TableChangeOptions, TableEvent } from './log/changes/table-change.js'
+export type {
+  Change,
+  TableChangeOptions,
+  TableEvent,
+  TableSnapshotRow,
+  TableTransaction,
+} from './log/changes/table-change.js'
+export type {
+  Change as ChangeEvent,
+  ChangeOrigin,
+  DefinitionEvent,
+  Heartbeat,
+  RowEvent,
+  SnapshotEnd,
+  SnapshotRow,
+  TransactionEvent,
+} from './log/changes/change.js'
+export type { ChangeOperation } from './log/changes/change-filter.js'
+export type { ChangeOptions } from './log/changes/change-source.js'
+export type { ChangeStream } from './log/changes/change-stream.js'
 export type { TableScan } from './log/table-scan.js'
 export type { RowObject } from './ddl/compiled-table.js'
 export type {

@@ -16,6 +16,10 @@ export interface ErrorCodeEntry {
   readonly nextStep: string
 }
 
+/**
+ * Every code with its HTTP status, its meaning, what to do next, and whether the same request may succeed when it is sent
+ * again. docs/ERRORS.md lists them.
+ */
 export const ERROR_CODES = {
   INVALID_ARGUMENT: {
     status: 400,
@@ -353,6 +357,7 @@ export const ERROR_CODES = {
   },
 } as const satisfies Record<string, ErrorCodeEntry>
 
+/** The code of a `ReplogError`. */
 export type ErrorCode = keyof typeof ERROR_CODES
 
 /** Exit codes of every command. */
@@ -377,10 +382,12 @@ export class ReplogError extends Error {
     this.details = options?.details
   }
 
+  /** The HTTP status that stands for the code. */
   get status(): number {
     return ERROR_CODES[this.code].status
   }
 
+  /** Whether the same request may succeed when it is sent again as it is. */
   get retryable(): boolean {
     return ERROR_CODES[this.code].retryable
   }

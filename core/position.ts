@@ -17,6 +17,7 @@ export type Epoch = number & { readonly __brand: 'Epoch' }
 /** Bytes of a chain digest: SHA-256 cut to 128 bits. */
 export const DIGEST_BYTES = 16
 
+/** Where a log stands. `formatPosition` makes its text, which is also a token for change streams. */
 export interface Position {
   readonly epoch: Epoch
   readonly lsn: Lsn
@@ -28,6 +29,7 @@ export const LSN_ZERO = 0n as Lsn
 export const LSN_MAX = 0xffff_ffff_ffff_ffffn as Lsn
 export const EPOCH_FIRST = 1 as Epoch
 
+/** A number as an LSN. @throws ReplogError INVALID_ARGUMENT when it is no u64 */
 export function asLsn(value: bigint): Lsn {
   if (value < 0n || value > LSN_MAX) throw new ReplogError('INVALID_ARGUMENT', `LSN ${value} is not a u64`)
   return value as Lsn
@@ -44,6 +46,7 @@ export function nextLsn(lsn: Lsn): Lsn {
   return (lsn + 1n) as Lsn
 }
 
+/** The text of a position, "epoch.lsn.digest"; `parsePosition` reads it back. */
 export function formatPosition(position: Position): string {
   return `${position.epoch}.${position.lsn}.${Buffer.from(position.digest).toString('hex')}`
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 
 const PACKAGE_FILES = ['../package.json', '../../package.json']
 
+/** The version of this package, such as "0.1.0". */
 export const VERSION = readVersion()
 
 /** The file is one level up in the sources and two in the build. */

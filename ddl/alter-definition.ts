@@ -18,6 +18,7 @@ export interface ColumnPlace {
   readonly after?: string
 }
 
+/** One change of a table, an object with one key. */
 export type AlterTableChange =
   | { readonly addColumn: ColumnDefinition & ColumnPlace }
   | { readonly dropColumn: { readonly name: string } }

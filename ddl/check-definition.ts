@@ -8,6 +8,7 @@ import { expressionOf } from './expression-parser.js'
 import { checkName } from './identifiers.js'
 import { type Invalid, requireObject } from './invalid-definition.js'
 
+/** A condition that every row must meet, unless it is unknown because of a NULL. */
 export interface CheckDefinition {
   /** `TABLE_check_N` when left out. */
   readonly name?: string

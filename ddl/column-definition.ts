@@ -12,6 +12,7 @@ import { checkName } from './identifiers.js'
 import { type Invalid, requireObject } from './invalid-definition.js'
 import { checkComment } from './options.js'
 
+/** A column of a table. */
 export interface ColumnDefinition {
   readonly name: string
   /** SQL type text, such as `BIGINT`, `VARCHAR(20)`, `DECIMAL(10,2)`, `ENUM('a','b')`. */

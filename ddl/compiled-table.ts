@@ -18,6 +18,7 @@ import { expressionText } from './expression-text.js'
 import { nearest } from './nearest.js'
 import { isSystem } from './system-schema.js'
 
+/** A row: a value for each column by its name, in the embedded form of `Value`; NULL is null. */
 export type RowObject = Record<string, Value>
 
 export interface CompiledColumn {

@@ -26,8 +26,10 @@ import { nearest } from './nearest.js'
 import type { TargetNames } from './referenced-table.js'
 import { targetKeyOf } from './reference-keys.js'
 
+/** What becomes of rows that refer to a row which goes or changes its key. */
 export type ReferentialActionDefinition = 'restrict' | 'cascade' | 'set null'
 
+/** Columns whose values must be there in another table, or in the same one. */
 export interface ForeignKeyDefinition {
   /** `TABLE_COLUMN_…_fkey` when left out. */
   readonly name?: string

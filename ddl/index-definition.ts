@@ -13,6 +13,7 @@ import { nearest } from './nearest.js'
 /** A column name, or a column with its direction. */
 export type KeyPartDefinition = string | { readonly column: string; readonly descending?: boolean }
 
+/** An index: rows can be scanned in its order. A unique one lets no two rows have equal values, but NULLs. */
 export interface IndexDefinition {
   readonly name: string
   readonly columns: readonly KeyPartDefinition[]

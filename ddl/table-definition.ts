@@ -50,6 +50,7 @@ export type { ExpressionDefinition, OperandDefinition } from './expression-defin
 export type { ForeignKeyDefinition, ReferentialActionDefinition } from './foreign-key-definition.js'
 export type { IndexDefinition, KeyPartDefinition } from './index-definition.js'
 
+/** A table: what `createTable` makes, and what servers show of one. */
 export interface TableDefinition {
   /** Defaults to `test`. */
   readonly schema?: string

@@ -32,6 +32,7 @@ import type { TableNames } from './table-names.js'
 import type { TableScan } from './table-scan.js'
 import { entriesOf } from './view-entries.js'
 
+/** A table of a catalog with its size. */
 export interface TableListing {
   readonly schema: string
   readonly name: string
@@ -44,6 +45,7 @@ export interface TableListing {
   readonly digest: string
 }
 
+/** One catalog as it can be read, on a primary or on a replica: every call sees exactly one durable LSN. */
 export class CatalogReader {
   readonly name: CatalogIdentifier
   readonly #state: ReplicatedState

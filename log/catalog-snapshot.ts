@@ -18,6 +18,7 @@ import type { ReplicatedState } from './replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from './scan.js'
 import type { TableNames } from './table-names.js'
 
+/** Reads of one catalog that all see the same LSN. Close it: what it holds takes memory. */
 export class CatalogSnapshot {
   /** What is read through it. */
   readonly view: View
@@ -49,6 +50,7 @@ export class CatalogSnapshot {
     }
   }
 
+  /** The LSN that it reads at. */
   get lsn(): Lsn {
     return this.#snapshot.lsn
   }

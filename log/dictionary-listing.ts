@@ -16,6 +16,7 @@ import { entriesOf, textRange } from './view-entries.js'
 
 const VERSION_MAX = 0xffff_ffff
 
+/** A schema with the number of its tables. */
 export interface SchemaListing {
   readonly message: SchemaMessage
   readonly tables: number
@@ -41,6 +42,7 @@ export interface TableVersion {
   readonly changedUs: bigint
 }
 
+/** Which versions of a table are listed. */
 export interface VersionListOptions {
   /** The versions behind this one; all when left out. */
   readonly after?: number | undefined
@@ -48,6 +50,7 @@ export interface VersionListOptions {
   readonly limit: number
 }
 
+/** Some of the versions of a table. */
 export interface VersionPage {
   /** Oldest first. */
   readonly versions: readonly TableVersion[]

@@ -32,6 +32,7 @@ const KIND_LETTERS = {
   purgeIndex: PURGE_INDEX_JOB,
 } as const
 
+/** What a background job does. */
 export type JobKind = keyof typeof KIND_LETTERS
 
 export const JOB_KINDS = Object.keys(KIND_LETTERS) as readonly JobKind[]
@@ -59,6 +60,7 @@ export interface JobListing {
   readonly rowsTotal: number | null
 }
 
+/** The background jobs that wait or run. */
 export interface JobList {
   /** Kind by kind, at most JOBS_LISTED_MAX. */
   readonly jobs: readonly JobListing[]

@@ -15,6 +15,10 @@ import type { TextRange } from '../store/versions.js'
 import type { Row, Value } from './codec/column-type.js'
 import { type View, splitRange } from './read-view.js'
 
+/**
+ * Which rows a scan gives, and in which order. `prefix`, `from` and `to` give values to leading columns of the key that is
+ * followed, `from` and `to` behind those of `prefix`; `from` is inclusive, `to` is not.
+ */
 export interface ScanOptions {
   /** Name of the index to follow; the primary key when left out. */
   readonly index?: string | undefined

@@ -47,6 +47,7 @@ export interface FollowerStatus extends ReplicaStages {
   readonly delayMs: { readonly last: number; readonly p50: number; readonly p99: number; readonly max: number }
 }
 
+/** What the link of a replica does. */
 export type FollowState = 'connecting' | 'catching up' | 'streaming' | 'paused' | 'stopped'
 
 /** Who paused a replica, why, and since when (ISO 8601). */

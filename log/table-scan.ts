@@ -20,5 +20,6 @@ type ByKey<Definition extends TableDefinition> = { readonly index?: undefined } 
   Given<Definition, KeyColumnName<Definition>>
 >
 
+/** Options of a scan of a table that is given by its handle; `TableScan<typeof orders>`. */
 export type TableScan<Definition extends TableDefinition> = Pick<ScanOptions, 'limit' | 'reverse'> &
   (ByKey<Definition> | ByIndex<Definition, IndexName<Definition>>)

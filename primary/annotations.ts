@@ -2,6 +2,7 @@
 import { ReplogError } from '../core/errors.js'
 import { ANNOTATIONS_LENGTH_MAX } from '../core/limits.js'
 
+/** Names and texts that an application puts beside a transaction in the log; replog does not look at them. */
 export type Annotations = Readonly<Record<string, string>>
 
 /** @throws ReplogError INVALID_ARGUMENT, TOO_LARGE */

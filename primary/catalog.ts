@@ -44,6 +44,7 @@ import type { CommitOptions, Transaction, TransactionOptions } from './transacti
 import type { TriggerFunction, Triggers } from './triggers.js'
 import type { WriteGate } from './write-gate.js'
 
+/** What a one-shot transaction answers. */
 export interface ExecuteResult {
   readonly lsn: Lsn
   readonly position: Position
@@ -53,6 +54,7 @@ export interface ExecuteResult {
   readonly results: readonly StatementResult[]
 }
 
+/** How a one-shot transaction runs and commits. */
 export interface ExecuteOptions extends TransactionOptions {
   /** Size of the request, for the bound on what waits to commit; estimated when left out. */
   readonly sizeBytes?: number | undefined
@@ -89,6 +91,7 @@ type ExecuteStatements = (statements: readonly StatementInput[], options: Execut
 
 const NO_OPTIONS: ExecuteOptions = Object.freeze({})
 
+/** One catalog of a primary: reads at the newest durable LSN, transactions, change streams. From `Primary.catalog`. */
 export class Catalog extends CatalogReader {
   readonly #context: CatalogContext
 

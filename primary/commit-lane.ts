@@ -43,6 +43,7 @@ import type { TransactionBody } from './transaction-body.js'
 import type { Triggers } from './triggers.js'
 import type { WriteGate } from './write-gate.js'
 
+/** What a commit answers: it is durable. */
 export interface CommitResult {
   /** Where the log stood with this transaction; for one that wrote nothing, the position that it read at. */
   readonly position: Position

@@ -16,6 +16,7 @@ import {
   limitNames,
 } from './limit-table.js'
 
+/** Limits by name, of the server as a whole and of each catalog; docs/LIMITS.md lists them with units and defaults. */
 export type LimitOptions = {
   readonly [Scope in LimitScope]?: Readonly<Partial<Record<ScopedLimitName<Scope>, number>>>
 }

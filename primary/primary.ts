@@ -41,6 +41,7 @@ import { Triggers } from './triggers.js'
 import { VerifyMarkers } from './verify-markers.js'
 import { WriteGate } from './write-gate.js'
 
+/** How a primary is opened; only `path` is required. */
 export interface PrimaryOptions {
   /** The data directory; made when it does not exist. */
   readonly path: string
@@ -73,6 +74,12 @@ export interface PrimaryCounters {
 
 const SWEEP_MS = 1000
 
+/**
+ * The server that takes writes: one data directory with all its catalogs, opened by one process at a time.
+ *
+ *   const primary = await Primary.open({ path: './data' })
+ *   const db = primary.catalog('local')
+ */
 export class Primary {
   readonly state: ReplicatedState
   readonly names: TableNames

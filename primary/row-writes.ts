@@ -18,6 +18,7 @@ import type { TransactionBody } from './transaction-body.js'
  */
 export type RowWrite = { readonly upsert: UpdateInput } | { readonly delete: KeyInput }
 
+/** How rows are written by their keys. */
 export interface RowWriteOptions {
   /** Carried in the log beside the statements, for the application's own use. */
   readonly annotations?: Annotations | undefined

@@ -14,12 +14,14 @@ export type RowInput = Readonly<Record<string, unknown>>
 /** A new value, or `{ add: n }` to add to the newest value in the commit lane. */
 export type SetInput = Readonly<Record<string, unknown>>
 
+/** Rows to add: all of them or none. */
 export interface InsertInput {
   /** "schema.table"; the schema `test` may be left out. */
   readonly table: string
   readonly rows: readonly RowInput[]
 }
 
+/** New values for the row with a primary key. */
 export interface UpdateInput {
   readonly table: string
   /** A value for each primary key column. */
@@ -27,16 +29,19 @@ export interface UpdateInput {
   readonly set: SetInput
 }
 
+/** A row by its primary key. */
 export interface KeyInput {
   readonly table: string
   readonly key: RowInput
 }
 
+/** A row to read and to lock until the transaction ends. */
 export interface LockInput extends KeyInput {
   /** How long to wait for the lock, in milliseconds. */
   readonly timeoutMs?: number | undefined
 }
 
+/** What a row must be like, or CHECK_FAILED. */
 export interface CheckInput extends KeyInput {
   /** Whether the row must exist; true when left out. */
   readonly exists?: boolean | undefined
@@ -44,6 +49,7 @@ export interface CheckInput extends KeyInput {
   readonly equals?: RowInput | undefined
 }
 
+/** Rows in the order of the primary key or of an index: all, those with a prefix, or a range; see `ScanOptions`. */
 export interface ScanInput {
   readonly table: string
   readonly index?: string | undefined
@@ -54,11 +60,13 @@ export interface ScanInput {
   readonly reverse?: boolean | undefined
 }
 
+/** A table to create. */
 export interface CreateTableInput {
   readonly table: TableDefinition
   readonly ifNotExists?: boolean | undefined
 }
 
+/** A table to drop, with its rows and indexes. */
 export interface DropTableInput {
   readonly table: string
   readonly ifExists?: boolean | undefined
@@ -67,6 +75,7 @@ export interface DropTableInput {
 /** A column of the source, under its own name or another. */
 export type ProjectionInput = string | { readonly column: string; readonly as: string }
 
+/** A table to create with columns and rows of a scan. */
 export interface CreateTableAsInput {
   /** The new table, "schema.table". */
   readonly table: string
@@ -80,10 +89,12 @@ export interface CreateTableAsInput {
   readonly ifNotExists?: boolean | undefined
 }
 
+/** A table whose rows all go at once. */
 export interface TruncateTableInput {
   readonly table: string
 }
 
+/** A new name of a table. */
 export interface RenameInput {
   /** "schema.table", as it is called before the statement. */
   readonly from: string
@@ -91,21 +102,25 @@ export interface RenameInput {
   readonly to: string
 }
 
+/** Tables to rename all at once, so that names may be exchanged. */
 export interface RenameTablesInput {
   readonly tables: readonly RenameInput[]
 }
 
+/** Changes of a table, applied in order; all or none. */
 export interface AlterTableInput {
   readonly table: string
   readonly changes: readonly AlterTableChange[]
 }
 
+/** An index to create. */
 export interface CreateIndexInput {
   readonly table: string
   readonly index: IndexDefinition
   readonly ifNotExists?: boolean | undefined
 }
 
+/** An index to drop. */
 export interface DropIndexInput {
   readonly table: string
   /** Its name. */
@@ -113,6 +128,7 @@ export interface DropIndexInput {
   readonly ifExists?: boolean | undefined
 }
 
+/** A schema to create. */
 export interface CreateSchemaInput {
   /** Its name. */
   readonly schema: string
@@ -121,6 +137,7 @@ export interface CreateSchemaInput {
   readonly ifNotExists?: boolean | undefined
 }
 
+/** Changes of a schema; what is left out stays. */
 export interface AlterSchemaInput {
   readonly schema: string
   /** A new name. */
@@ -130,6 +147,7 @@ export interface AlterSchemaInput {
   readonly options?: Readonly<Record<string, string | null>> | undefined
 }
 
+/** A schema to drop. */
 export interface DropSchemaInput {
   readonly schema: string
   readonly ifExists?: boolean | undefined

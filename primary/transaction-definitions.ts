@@ -15,6 +15,7 @@ import type {
   StatementResult,
 } from './statement.js'
 
+/** The definition statements of a transaction. */
 export abstract class TransactionDefinitions {
   /** Runs any statement but a scan and a locking read. The result is that of the statement. */
   protected abstract run<Result extends StatementResult>(

@@ -1,5 +1,6 @@
 /** The states of a transaction as a total table: a missing cell does not compile. */
 
+/** Whether a transaction is open, and what became of it. */
 export type TransactionStatus = 'open' | 'committing' | 'committed' | 'rolled back'
 
 export type TransactionEvent =

@@ -73,6 +73,7 @@ export interface TransactionContext {
   readonly onEnd: (transaction: Transaction) => void
 }
 
+/** How a transaction reads, and what it carries. */
 export interface TransactionOptions {
   /** Carried in the log beside the statements, for the application's own use. */
   readonly annotations?: Annotations | undefined
@@ -86,6 +87,7 @@ export interface TransactionOptions {
   readonly beside?: LockOwner | undefined
 }
 
+/** How a transaction commits. */
 export interface CommitOptions {
   /** At most 255 characters; a second commit of the catalog with the same key gets the outcome of the first. */
   readonly idempotencyKey?: string | undefined
@@ -93,6 +95,11 @@ export interface CommitOptions {
   readonly ack?: AckInput | undefined
 }
 
+/**
+ * A transaction: it reads at one snapshot and sees its own writes; nobody else sees them before `commit`. From
+ * `Catalog.begin` or `Catalog.transaction`. A statement that throws leaves it open and as it was before the statement, but
+ * for DEADLOCK and CONFLICT of `getForUpdate`, which roll it back.
+ */
 export class Transaction extends TransactionDefinitions implements LockOwner {
   /** Monotonic time of the begin, for the age limit. */
   readonly begunMs: number
@@ -212,10 +219,12 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     return this.#madeSavepoints
   }
 
+  /** The name of its catalog. */
   get catalog(): CatalogIdentifier {
     return this.#body.catalog
   }
 
+  /** Whether it is open, and what became of it. */
   get status(): TransactionStatus {
     return this.#status
   }

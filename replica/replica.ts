@@ -28,6 +28,7 @@ import type { Engine } from '../store/engine.js'
 import { LogFollower, linkUrl } from './follow.js'
 import { type ControlNote, ReplicationControl } from './replication-control.js'
 
+/** How a replica is opened; `path` and `from` are required. */
 export interface ReplicaOptions {
   /** The data directory; made when it does not exist. An empty replica copies the log from LSN 1. */
   readonly path: string
@@ -67,12 +68,17 @@ export interface ReplicaOptions {
   readonly onError?: (error: unknown) => void
 }
 
+/** How long a wait may take. */
 export interface WaitOptions {
   /** Longest wait, in milliseconds; as long as the replica is open when left out. */
   readonly timeoutMs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
+/**
+ * A server that follows another one: the same log, applied in the same order, and reads at the newest applied LSN. It
+ * takes no writes.
+ */
 export class Replica {
   readonly state: ReplicatedState
   readonly names: TableNames
@@ -141,6 +147,7 @@ export class Replica {
     return new CatalogReader(this.state, this.names, catalogIdentifier(name))
   }
 
+  /** How replication stands: the state of the link, and the lag in transactions, bytes and seconds. */
   replication(): ReplicationStatus {
     return this.#follower.status()
   }

@@ -12,6 +12,7 @@ import { ReplogError } from '../../core/errors.js'
 import { formatTableName, parseQualifiedName } from '../../ddl/identifiers.js'
 import type { RowOperation } from './change.js'
 
+/** What changes a stream may tell of. */
 export type ChangeOperation = RowOperation | 'definition'
 
 export const CHANGE_OPERATIONS: readonly ChangeOperation[] = ['insert', 'update', 'delete', 'rewrite', 'definition']

@@ -29,6 +29,7 @@ import { SnapshotWalk } from './snapshot-walk.js'
 import { StreamedTables } from './streamed-tables.js'
 import { TransactionReader } from './transaction-reader.js'
 
+/** Where a change stream begins, what it tells of, and when it ends. */
 export interface ChangeOptions extends ChangeFilterInput {
   /** Token of the last change that is known, a position, or an LSN ("0": the beginning of the log); from now on when left out. */
   readonly after?: string | undefined

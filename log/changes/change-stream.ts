@@ -12,6 +12,10 @@ import type { ChangeSource } from './change-source.js'
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
+/**
+ * Changes of a catalog, for `for await`; also as a Node stream or as a web stream. It reads the log only as fast as it is
+ * read from itself.
+ */
 export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, undefined> {
   readonly #batches: AsyncGenerator<Change[], undefined>
   readonly #stop = new AbortController()

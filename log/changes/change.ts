@@ -51,10 +51,12 @@ export class ChangeOrigin {
     this.#text = undefined
   }
 
+  /** LSN of the transaction. */
   get lsn(): Lsn {
     return this.position.lsn
   }
 
+  /** When it was committed, in whole milliseconds. */
   get committedAt(): Date {
     return new Date(Number(this.commitTimestampUs / 1000n))
   }
@@ -73,6 +75,7 @@ export class ChangeOrigin {
   }
 }
 
+/** What happened to a row; `rewrite` changed nothing but the form in which it is stored. */
 export type RowOperation = 'insert' | 'update' | 'delete' | 'rewrite'
 
 /**
@@ -119,6 +122,7 @@ export class RowEvent<Row = RowObject> {
     this.#key = before === undefined && key !== undefined ? compiled.rows.decode(key) : undefined
   }
 
+  /** LSN of the transaction. */
   get lsn(): Lsn {
     return this.transaction.position.lsn
   }
@@ -199,10 +203,12 @@ export class DefinitionEvent {
     this.ordinal = ordinal
   }
 
+  /** LSN of the transaction. */
   get lsn(): Lsn {
     return this.transaction.position.lsn
   }
 
+  /** Resumes behind this event. */
   get token(): string {
     return this.transaction.tokenBehind(this.ordinal)
   }
@@ -235,10 +241,12 @@ export class SnapshotRow<Row = RowObject> {
     return this.#compiled.rowKeyOfTuple(this.#place.key)
   }
 
+  /** LSN of the transaction. */
   get lsn(): Lsn {
     return this.position.lsn
   }
 
+  /** Resumes behind this event. */
   get token(): string {
     return formatChangeToken(formatPosition(this.position), undefined, this.#place)
   }
@@ -276,24 +284,29 @@ export class TransactionEvent<Row = RowObject> {
     this.changes = changes
   }
 
+  /** LSN of the transaction. */
   get lsn(): Lsn {
     return this.origin.lsn
   }
 
+  /** After the transaction. */
   get position(): Position {
     return this.origin.position
   }
 
+  /** Resumes behind this event. */
   get token(): string {
     return this.origin.token
   }
 
+  /** What the application put beside the transaction. */
   get annotations(): Readonly<Record<string, string>> {
     return this.origin.annotations
   }
 }
 
 export type RowOrDefinition<Row = RowObject> = RowEvent<Row> | DefinitionEvent
+/** What a change stream gives, told apart by `type`. */
 export type Change<Row = RowObject> =
   RowOrDefinition<Row> | TransactionEvent<Row> | SnapshotRow<Row> | SnapshotEnd | Heartbeat
 

@@ -18,6 +18,7 @@ export type ColumnType =
 
 export type ColumnTypeKind = ColumnType['kind']
 
+/** What JSON text can say. A number that JSON.parse would round is not kept exactly; put it in a string. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | { readonly [name: string]: JsonValue }
 
 /**

@@ -21,6 +21,7 @@ export interface HeldBack {
   readonly transactions: number
 }
 
+/** What a purge of the log by hand did, or would do. */
 export interface PurgeLogResult {
   readonly dryRun: boolean
   /** That were purged, or would be. */

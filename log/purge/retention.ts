@@ -18,6 +18,7 @@ import { metaKey } from '../../store/keys.js'
 import { WriteSet } from '../../store/write-set.js'
 import type { ReplicatedState } from '../replicated-state.js'
 
+/** Who needs the log from some LSN on: a replica, a copy or a consumer. */
 export interface RetentionHolder {
   /** Tells it from all others, and people who it is. */
   readonly name: string

@@ -15,6 +15,7 @@ export type ProjectionChange = Exclude<Change, Heartbeat | TransactionEvent>
  */
 export type ProjectionHandler<Given> = (change: Given, transaction: Transaction) => Promise<void> | void
 
+/** What becomes of an error of a handler. */
 export interface ProjectionRetry {
   /** How often a change is tried before the projection stops; 1 when left out: the first error stops it. */
   readonly attemptsMax?: number | undefined
@@ -22,6 +23,7 @@ export interface ProjectionRetry {
   readonly pauseMs?: number | undefined
 }
 
+/** What a projection reads, and where it begins. */
 export interface ProjectionOptions extends ChangeFilterInput {
   /** True: the handler is given whole transactions. */
   readonly transactions?: boolean | undefined

@@ -42,6 +42,7 @@ export interface ProjectionContext {
 /** `waiting`: for the next attempt, after an error. `failed`: it has stopped with an error; its position stays. */
 export type ProjectionState = 'starting' | 'running' | 'waiting' | 'stopped' | 'failed'
 
+/** How a projection stands. */
 export interface ProjectionStatus {
   readonly state: ProjectionState
   /** Behind what is applied; undefined before the first change. */
@@ -78,6 +79,10 @@ const FINAL_CODES: readonly ErrorCode[] = [
   'CLOSED',
 ]
 
+/**
+ * A function that sees every change exactly once, as far as what it writes in its transaction goes. From
+ * `Catalog.project`.
+ */
 export class Projection {
   readonly name: string
   /** Resolves when it has stopped; rejects with the error with which it failed. */
@@ -118,6 +123,7 @@ export class Projection {
     this.done.catch(() => undefined)
   }
 
+  /** How it stands now. */
   get status(): ProjectionStatus {
     const { token, changes } = this.#position.held
     const lagTransactions = Math.max(0, Number(this.#context.state.durable.lsn - this.#seenLsn))

@@ -7,6 +7,7 @@ import type { Transaction } from '../transaction.js'
 import { checkProjectionName } from './projection-options.js'
 import { clearProjection, listProjections } from './projection-positions.js'
 
+/** A projection of a catalog, whether or not it runs here. */
 export interface ProjectionListing {
   readonly name: string
   /** Behind what is applied; undefined before the first change. */
@@ -19,6 +20,7 @@ export interface ProjectionListing {
   readonly lagTransactions: number | undefined
 }
 
+/** The projections of a catalog. */
 export class Projections {
   readonly #db: Catalog
   readonly #state: ReplicatedState

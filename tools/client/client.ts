@@ -83,11 +83,13 @@ export { ERROR_CODES, ReplogError, isReplogError, type ErrorCode } from '../../c
 /** How long `close` waits for what is under way. */
 const DRAIN_MS = 10_000
 
+/** How long a client that closes waits. */
 export interface CloseOptions {
   /** Longest wait for calls under way and sessions in use; after it they fail with CLOSED. Default 10 s. */
   readonly timeoutMs?: number | undefined
 }
 
+/** A client of a server: transactions over pooled sessions. From `Client.connect`; close it at the end. */
 export class Client {
   readonly #settings: Settings
   readonly #random: () => number = Math.random

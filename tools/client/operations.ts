@@ -24,9 +24,14 @@ import type {
   UpdateInput,
 } from '../../primary/statement.js'
 
+/**
+ * `serializable`: as if transactions ran one at a time. `snapshot`: what was only read may have changed (write skew).
+ */
 export type Isolation = 'serializable' | 'snapshot'
+/** Names and texts that an application puts beside a transaction in the log. */
 export type Annotations = Readonly<Record<string, string>>
 
+/** How a transaction begins. */
 export interface BeginInput {
   readonly isolation?: Isolation | undefined
   readonly readOnly?: boolean | undefined
@@ -40,23 +45,27 @@ export interface ExecuteInput {
   readonly ack?: AckInput | undefined
 }
 
+/** What a commit answers. */
 export interface Committed {
   readonly position: Position
   /** True when an earlier commit with the same idempotency key did the work; this one did nothing. */
   readonly replayed: boolean
 }
 
+/** What a one-shot transaction answers. */
 export interface Executed extends Committed {
   readonly lsn: Lsn
   /** One result per statement, in order. */
   readonly results: readonly StatementResult[]
 }
 
+/** How many rows an insert added, and the AUTO_INCREMENT value of each where the table has such a column. */
 export interface Inserted {
   readonly inserted: number
   readonly autoIncrement?: readonly bigint[]
 }
 
+/** What a statement that creates something answers. */
 export interface Created {
   /** False when `ifNotExists` found one. */
   readonly created: boolean
@@ -66,11 +75,13 @@ export interface Created {
   readonly building?: boolean
 }
 
+/** What a statement that alters something answers. */
 export interface Altered {
   /** False when the definition was like that before: nothing was written. */
   readonly altered: boolean
 }
 
+/** What a statement that drops something answers. */
 export interface Dropped {
   /** False when `ifExists` found none. */
   readonly dropped: boolean

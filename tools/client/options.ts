@@ -15,6 +15,7 @@ export type ClientEvent =
   /** `transaction(fn)` runs `fn` again because of `error`. */
   | { readonly type: 'retry'; readonly error: ReplogError; readonly attempt: number }
 
+/** Bounds of the sessions that a client has in use. Times are milliseconds. */
 export interface PoolOptions {
   /** Most sessions in use at once: transactions, one-shots and scans that run side by side. Default 10. */
   readonly max?: number | undefined
@@ -26,6 +27,7 @@ export interface PoolOptions {
   readonly idleTimeoutMs?: number | undefined
 }
 
+/** Pauses between attempts to connect, in milliseconds. */
 export interface ReconnectOptions {
   /** Pauses between attempts are random below a bound that begins here and doubles. Default 50 ms. */
   readonly minMs?: number | undefined
@@ -33,6 +35,7 @@ export interface ReconnectOptions {
   readonly maxMs?: number | undefined
 }
 
+/** How a client connects, and how long it waits. Times are milliseconds. */
 export interface ClientOptions {
   /** Default "local". */
   readonly catalog?: string | undefined

@@ -26,6 +26,7 @@ import type {
 } from '../../primary/statement.js'
 import type { Altered, Created, Dropped } from './operations.js'
 
+/** What a transaction is, embedded or remote. */
 export type PortableStatus =
   | 'open'
   | 'committing'
@@ -34,6 +35,7 @@ export type PortableStatus =
   /** Of a remote transaction alone: the commit was sent, and what became of it could not be learned. */
   | 'unknown'
 
+/** A cursor of an embedded or of a remote transaction. */
 export interface PortableCursor {
   /** The next rows, at most `rows`; fewer, but not none, when they are large. */
   fetch(rows: number): Promise<{ readonly rows: readonly RowObject[]; readonly done: boolean }>
@@ -48,6 +50,9 @@ interface IfExists {
   readonly ifExists?: boolean | undefined
 }
 
+/**
+ * What embedded and remote transactions have in common; `await` every call. The methods are described at `Transaction`.
+ */
 export interface PortableTransaction {
   readonly status: PortableStatus
   insert(

@@ -9,12 +9,14 @@ import type { RowObject } from '../../ddl/compiled-table.js'
 import type { PortableCursor } from './portable-transaction.js'
 import type { CallOptions, TransactionLife } from './transaction-life.js'
 
+/** Some of the rows of a cursor. */
 export interface CursorPage {
   readonly rows: readonly RowObject[]
   /** No row lies behind these. */
   readonly done: boolean
 }
 
+/** A cursor on a server; `for await` gives its rows. From `RemoteTransaction.openCursor`. */
 export class RemoteCursor implements PortableCursor {
   readonly #transaction: Pick<TransactionLife, 'call' | 'status'>
   readonly #cursor: number

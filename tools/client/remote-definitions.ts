@@ -15,6 +15,7 @@ import type {
 import type { Altered, Created, Dropped } from './operations.js'
 import type { CallOptions, TransactionLife } from './transaction-life.js'
 
+/** The definition statements of a transaction on a server. */
 export class RemoteDefinitions {
   protected readonly life: TransactionLife
 

@@ -14,7 +14,9 @@ import { RemoteDefinitions } from './remote-definitions.js'
 import { RemoteCursor } from './remote-cursor.js'
 import type { CallOptions, CommitOptions } from './transaction-life.js'
 
+/** A transaction on a server; every call is a round trip. From `Client.transaction` or `Session.begin`. */
 export class RemoteTransaction extends RemoteDefinitions implements PortableTransaction {
+  /** Whether it is open, and what became of it as far as is known. */
   get status(): PortableStatus {
     return this.life.status
   }

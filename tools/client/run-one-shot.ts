@@ -13,6 +13,7 @@ import { isWrite } from './transaction-life.js'
 import { isAborted, isConflict, isOutage, isPassing, pauseBefore } from './retry.js'
 import { type RunContext, type Work, runTransaction } from './run-transaction.js'
 
+/** How a one-shot transaction is committed. */
 export interface OneShotOptions {
   /** Carried in the log beside the statements, for the application's own use. */
   readonly annotations?: Annotations | undefined

@@ -22,6 +22,7 @@ import { isAborted, isConflict, isOutage, pauseBefore } from './retry.js'
 import type { SessionSlot } from './session-slot.js'
 import { TransactionLife } from './transaction-life.js'
 
+/** How `Client.transaction` runs and commits. */
 export interface RunOptions extends BeginInput {
   /** How often the work is run before the last error is thrown. */
   readonly attemptsMax?: number | undefined
@@ -35,6 +36,7 @@ export interface RunOptions extends BeginInput {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `Client.transaction` runs; it may run several times. */
 export type Work<Result> = (transaction: RemoteTransaction) => Promise<Result> | Result
 
 export interface RunContext {

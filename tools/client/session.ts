@@ -11,6 +11,7 @@ import { RemoteTransaction } from './remote-transaction.js'
 import type { Lease } from './session-pool.js'
 import { type CallOptions, type CommitOptions, TransactionLife } from './transaction-life.js'
 
+/** A session that is held: transactions that are begun and committed by hand. From `Client.session`; release it. */
 export class Session {
   readonly #lease: Lease
   readonly #settings: Settings

@@ -22,11 +22,13 @@ import type { PortableStatus } from './portable-transaction.js'
 import { isOutage } from './retry.js'
 import type { Channel, SessionSlot } from './session-slot.js'
 
+/** What every call of a client takes. */
 export interface CallOptions {
   /** Gives the call up; a statement that was sent already rolls its transaction back. */
   readonly signal?: AbortSignal | undefined
 }
 
+/** How a transaction commits. */
 export interface CommitOptions extends CallOptions {
   /**
    * At most 255 characters. A second commit in the catalog with the same key gets the outcome of the first, also after a

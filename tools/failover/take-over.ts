@@ -21,6 +21,7 @@ import type { Promoted } from '../../replica/role-routes.js'
 import { HttpClient } from '../http-client.js'
 import { unfitness } from './fitness.js'
 
+/** How a replica becomes the primary. */
 export interface TakeOverOptions {
   /** Leaves behind what a primary in reach has and this replica has not. */
   readonly force?: boolean | undefined
