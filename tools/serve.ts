@@ -10,6 +10,7 @@ import { type Clock, every, systemClock } from '../core/clock.js'
 import { listen } from '../log/http/listen.js'
 import { createHttpServer } from '../log/http/server.js'
 import type { ServedNode } from '../log/served-node.js'
+import { changesPage } from './page/changes-page.js'
 import { statusPage } from './page/page.js'
 import type { Terminal } from './terminal.js'
 import { UsageError } from './verb.js'
@@ -52,6 +53,7 @@ export async function serve(served: ServedProcess): Promise<number> {
   const { node, options, terminal, signal } = served
   const app = createHttpServer(node, {
     page: statusPage(),
+    changesPage: changesPage(),
     onError: (error) => {
       terminal.note(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
     },

@@ -32,6 +32,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'types', load: async () => (await import('./types.js')).verb },
   { name: 'show-create', load: async () => (await import('./show-create.js')).verb },
   { name: 'jobs', load: async () => (await import('./jobs.js')).verb },
+  { name: 'changes', load: async () => (await import('./changes.js')).verb },
   { name: 'log dump', load: async () => (await import('./log-dump.js')).verb },
   { name: 'log tail', load: async () => (await import('./log-tail.js')).verb },
   { name: 'log purge', load: async () => (await import('./log-purge.js')).verb },

@@ -14,7 +14,7 @@ import { formatPosition } from '../../core/position.js'
 import type { RowObject } from '../../ddl/compiled-table.js'
 import { timestampOf } from '../codec/types/timestamp.js'
 import { isoTime } from '../http/iso-time.js'
-import { rowJson } from '../http/json.js'
+import { rowJson, valueJson } from '../http/json.js'
 import { tableJson } from '../http/table-json.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import type {
@@ -33,7 +33,14 @@ interface TableTexts {
   readonly table: string
   /** The members of a change that follow from its table, behind the type. */
   readonly members: string
-  readonly keyColumns: readonly string[]
+  readonly key: readonly Member[]
+  readonly columns: readonly Member[]
+}
+
+interface Member {
+  readonly name: string
+  /** What stands before the value: a brace or a comma, the name, a colon. */
+  readonly before: string
 }
 
 export class ChangeJson implements ChangeFormat {
@@ -94,20 +101,20 @@ export class ChangeJson implements ChangeFormat {
 
   #row(event: RowEvent): string {
     const { type, before, after } = event
-    const { members, keyColumns } = this.#tableOf(event)
+    const { members, key, columns } = this.#tableOf(event, before ?? after)
     const told = before ?? (type === 'update' || type === 'delete' ? undefined : after)
-    const key = told === undefined ? rowJson(event.key as RowObject) : keyJson(keyColumns, told)
     return (
-      `{"type":"${type}"${members},"key":${key},"before":${before === undefined ? 'null' : rowJson(before)},` +
-      `"after":${after === undefined ? 'null' : rowJson(after)}`
+      `{"type":"${type}"${members},"key":${told === undefined ? rowJson(event.key as RowObject) : imageJson(key, told)},` +
+      `"before":${before === undefined ? 'null' : imageJson(columns, before)},` +
+      `"after":${after === undefined ? 'null' : imageJson(columns, after)}`
     )
   }
 
   #snapshotRow(row: SnapshotRow, token: string): string {
-    const { members, keyColumns } = this.#tableOf(row)
     const { after, lsn } = row
-    const key = keyJson(keyColumns, after)
-    return `{"type":"snapshot"${members},"key":${key},"after":${rowJson(after)},"lsn":"${lsn}","token":"${token}"}`
+    const { members, key, columns } = this.#tableOf(row, after)
+    const images = `"key":${imageJson(key, after)},"after":${imageJson(columns, after)}`
+    return `{"type":"snapshot"${members},${images},"lsn":"${lsn}","token":"${token}"}`
   }
 
   #definition(event: DefinitionEvent): string {
@@ -138,7 +145,8 @@ export class ChangeJson implements ChangeFormat {
     return this.#shared
   }
 
-  #tableOf(change: RowEvent | SnapshotRow): TableTexts {
+  /** @param row one of this version, all of which have the same columns; undefined where only keys are known */
+  #tableOf(change: RowEvent | SnapshotRow, row: RowObject | undefined): TableTexts {
     const { table, tableId, tableVersion } = change
     let versions = this.#tables.get(tableId)
     if (versions === undefined) {
@@ -147,14 +155,20 @@ export class ChangeJson implements ChangeFormat {
     }
     const known = versions[tableVersion]
     // Its schema may be called otherwise now.
-    if (known?.table === table) return known
+    if (known?.table === table && (known.columns.length > 0 || row === undefined)) return known
     const members = `,"table":${JSON.stringify(table)},"tableId":${tableId},"tableVersion":${tableVersion}`
-    return (versions[tableVersion] = { table, members, keyColumns: change.keyColumns })
+    const columns = membersOf(row === undefined ? [] : Object.keys(row))
+    return (versions[tableVersion] = { table, members, key: membersOf(change.keyColumns), columns })
   }
 }
 
-function keyJson(keyColumns: readonly string[], row: RowObject): string {
-  const key: RowObject = {}
-  for (const name of keyColumns) key[name] = row[name]!
-  return rowJson(key)
+function membersOf(names: readonly string[]): Member[] {
+  return names.map((name, at) => ({ name, before: `${at === 0 ? '{' : ','}${JSON.stringify(name)}:` }))
+}
+
+/** Of one member or more. */
+function imageJson(members: readonly Member[], row: RowObject): string {
+  let text = ''
+  for (const { name, before } of members) text += before + valueJson(row[name]!)
+  return `${text}}`
 }

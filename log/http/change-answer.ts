@@ -38,6 +38,7 @@ export class ChangeAnswer {
   readonly #reply: FastifyReply
   readonly #reader: ChangeReader
   readonly #ending = new AbortController()
+  readonly #forget: () => void
   #isGone = false
 
   /** The reader's place is left when the connection is gone, or with `leave`. */
@@ -46,13 +47,10 @@ export class ChangeAnswer {
     this.#source = source
     this.#reply = reply
     this.#reader = reader
-    const forget = context.longRequests.add(() => {
+    this.#forget = context.longRequests.add(() => {
       this.#ending.abort(new ReplogError('CLOSED', 'the server is shutting down'))
     })
-    reply.raw.once('close', () => {
-      forget()
-      this.leave()
-    })
+    reply.raw.once('close', () => this.leave())
   }
 
   /** Aborted when the client goes or the server closes. */
@@ -62,6 +60,7 @@ export class ChangeAnswer {
 
   leave(): void {
     this.#isGone = true
+    this.#forget()
     this.#ending.abort()
     this.#context.changeReaders.leave(this.#reader)
   }
@@ -80,6 +79,10 @@ export class ChangeAnswer {
     this.#reader.lsn = () => this.#source.position.lsn
     this.#reader.heldBytes = () =>
       stream.readableLength + (gzip === undefined ? 0 : gzip.writableLength + gzip.readableLength) + raw.writableLength
+    stream.on('error', (error) => {
+      this.#context.onError(error)
+      raw.destroy()
+    })
     raw.once('close', () => {
       stream.destroy()
       gzip?.destroy()

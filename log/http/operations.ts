@@ -31,6 +31,7 @@ export function registerOperationsRoutes(
   app: FastifyInstance,
   context: HttpContext,
   page: StatusPage | undefined,
+  changesPage: StatusPage | undefined,
 ): void {
   const { node } = context
 
@@ -82,7 +83,15 @@ export function registerOperationsRoutes(
     () => app.swagger(),
   )
 
-  if (page !== undefined) registerPage(app, page)
+  if (page !== undefined) registerPage(app, '/', 'Shows the status page', page)
+  if (changesPage !== undefined) {
+    registerPage(
+      app,
+      '/examples/changes',
+      'Shows changes as they come, as an example of a page that follows them',
+      changesPage,
+    )
+  }
 }
 
 /** 200 or 503, for load balancers and supervisors. */
@@ -131,13 +140,13 @@ function registerMetrics(app: FastifyInstance, { node, changeReaders }: HttpCont
   )
 }
 
-function registerPage(app: FastifyInstance, page: StatusPage): void {
+function registerPage(app: FastifyInstance, url: string, summary: string, page: StatusPage): void {
   const { html, contentSecurityPolicy: policy = contentSecurityPolicy(html) } = page
   app.get(
-    '/',
+    url,
     {
       exposeHeadRoute: true,
-      schema: { summary: 'Shows the status page', tags: TAGS, response: answers('The page.', 'text/html') },
+      schema: { summary, tags: TAGS, response: answers('The page.', 'text/html') },
     },
     (_request, reply) => {
       void reply

@@ -46,6 +46,8 @@ export interface HttpServerOptions {
   readonly bodyBytesMax?: number | undefined
   /** Shown at `/`; without one there is nothing. */
   readonly page?: StatusPage | undefined
+  /** Shown at `/examples/changes`; without one there is nothing. */
+  readonly changesPage?: StatusPage | undefined
   /** Told of faults of this server, which its clients learn as INTERNAL and the like. */
   readonly onError?: ((error: unknown) => void) | undefined
   /** How long running requests may take to finish when the server closes, in milliseconds. */
@@ -127,7 +129,7 @@ export function createHttpServer(node: ServedNode, options: HttpServerOptions = 
     registerSnapshotRoutes(scope, context)
     registerLogPositions(scope, context)
     registerVerifyRoutes(scope, context)
-    registerOperationsRoutes(scope, context, options.page)
+    registerOperationsRoutes(scope, context, options.page, options.changesPage)
     done()
   })
   return app

@@ -118,6 +118,33 @@ const CASES: readonly (readonly [string, Partial<ServerStatus>, readonly (readon
     },
     [['Copy', 'berlin-2: 1.00 KiB of about 10.0 KiB', 'good']],
   ],
+  [
+    'nobody reads changes over HTTP',
+    { changeReaders: { open: 0, sent: 9, refused: 1, cut: 0, lastCut: null, readers: [] } },
+    [],
+  ],
+  [
+    'changes are read over HTTP, and somebody was cut',
+    {
+      changeReaders: {
+        open: 1,
+        sent: 9,
+        refused: 0,
+        cut: 2,
+        lastCut: { at: AT, catalog: 'local', address: '::1', reason: 'took nothing' },
+        readers: [
+          { catalog: 'local', address: '::1', since: AT, lsn: '5', lagTransactions: 1234, sent: 9, heldBytes: 0 },
+        ],
+      },
+    },
+    [
+      [
+        'Change streams',
+        '1 open over HTTP, the farthest 1,234 transactions behind; 2 cut because they took nothing',
+        'good',
+      ],
+    ],
+  ],
 ]
 
 function ack(changes: Partial<NonNullable<ServerStatus['acknowledgement']>>): ServerStatus['acknowledgement'] & object {

@@ -31,6 +31,7 @@ export function operationFacts(status: ServerStatus): Fact[] {
     marker(status),
     scrub(status),
     ...copies(status),
+    changeReaders(status),
     ...nats(status),
   ]
   return facts.filter((fact) => fact !== undefined)
@@ -156,6 +157,15 @@ function copies({ copies: sent = [] }: ServerStatus): Fact[] {
   return sent.map(({ name, bytesSent, bytesEstimate }) =>
     good('Copy', `${name}: ${size(bytesSent)} of about ${size(bytesEstimate)}`),
   )
+}
+
+function changeReaders({ changeReaders: streams }: ServerStatus): Fact | undefined {
+  if (streams === undefined || (streams.open === 0 && streams.cut === 0)) return undefined
+  const { open, cut, readers } = streams
+  const behind = readers[0]?.lagTransactions ?? 0
+  const late = behind === 0 ? '' : `, the farthest ${formatCount(behind)} transactions behind`
+  const slow = cut === 0 ? '' : `; ${formatCount(cut)} cut because they took nothing`
+  return good('Change streams', `${formatCount(open)} open over HTTP${late}${slow}`)
 }
 
 function size(bytes: number | string): string {
