@@ -18,7 +18,7 @@ t.setTimeout(30_000 + ROUNDS * 15_000)
 
 void t.test(`${ROUNDS} rounds of kill -9 on primary and replica, seed ${TEST_SEED}`, async (t) => {
   const random = new Random(TEST_SEED)
-  const pair = new Pair(scratchDirectory(t), random)
+  const pair = await Pair.make(scratchDirectory(t), random)
   await pair.startPrimary()
   await pair.setUp()
   await pair.startReplica()
@@ -55,7 +55,7 @@ void t.test(`${ROUNDS} rounds of kill -9 on primary and replica, seed ${TEST_SEE
 
 void t.test('kill -9 while a primary is founded leaves one that starts, or none', async (t) => {
   const random = new Random(TEST_SEED + 1)
-  const pair = new Pair(scratchDirectory(t), random)
+  const pair = await Pair.make(scratchDirectory(t), random)
   for (let attempt = 0; attempt < 4; attempt++) {
     const started = pair.startPrimary().then(
       () => true,

@@ -9,6 +9,8 @@ import { openState } from '../../log/open-state.js'
 import { TableNames } from '../../log/table-names.js'
 import { openDataDirectory } from '../../store/data-directory.js'
 import type { Random } from '../isolation/random.js'
+import { freePort } from '../nats/nats-server.js'
+import { until } from '../replication/until.js'
 import { checkStore, prefixProblems, type StoreReport } from './check-store.js'
 import { Child } from './child.js'
 import { ACCOUNTS, factProblems, type Operation } from './workload.js'
@@ -31,14 +33,19 @@ export class Pair {
   readonly #random: Random
   #primary: Child | undefined
   #replica: Child | undefined
-  #port = '0'
+  readonly #port: string
   #count = 0
   readonly #orders: string[] = []
   readonly #waiting = new Map<string, (outcome: Outcome) => void>()
-  readonly #onReplicaProgress = new Set<() => void>()
   readonly #onAcknowledged = new Set<() => void>()
 
-  constructor(directory: string, random: Random) {
+  /** On a port that the system does not give to clients: nobody has it when the primary comes back. */
+  static async make(directory: string, random: Random): Promise<Pair> {
+    return new Pair(directory, random, String(await freePort()))
+  }
+
+  private constructor(directory: string, random: Random, port: string) {
+    this.#port = port
     this.primaryPath = join(directory, 'primary')
     this.replicaPath = join(directory, 'replica')
     this.#random = random
@@ -49,7 +56,6 @@ export class Pair {
       const child = new Child(process.execPath, [PRIMARY_CHILD, this.primaryPath, this.#port], (line) => {
         const [word, op = '', rest = ''] = line.split(' ')
         if (word === 'ready') {
-          this.#port = op
           resolve()
         } else if (word === 'ack') {
           this.acknowledged.set(op, BigInt(rest))
@@ -78,7 +84,6 @@ export class Pair {
         if (word === 'ready') resolve()
         else if (word === 'applied') {
           this.replicaDurable = BigInt(lsn)
-          for (const listener of this.#onReplicaProgress) listener()
         } else if (word === 'fault') {
           this.faults.push(`replica: ${line}`)
         }
@@ -106,15 +111,7 @@ export class Pair {
 
   /** Resolves when the replica has said that the LSN is durable. */
   async replicaReaches(lsn: bigint): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const listener = (): void => {
-        if (this.replicaDurable < lsn) return
-        this.#onReplicaProgress.delete(listener)
-        resolve()
-      }
-      this.#onReplicaProgress.add(listener)
-      listener()
-    })
+    await until(() => this.replicaDurable >= lsn)
   }
 
   async setUp(): Promise<void> {
@@ -139,7 +136,8 @@ export class Pair {
   /** Resolves when so many more transactions are acknowledged. */
   async acknowledgedMore(count: number): Promise<void> {
     const goal = this.acknowledged.size + count
-    await new Promise<void>((resolve) => {
+    const ended = this.#primary!.end().then(() => Promise.reject(new Error('the primary ended by itself')))
+    const reached = new Promise<void>((resolve) => {
       const listener = (): void => {
         if (this.acknowledged.size < goal) return
         this.#onAcknowledged.delete(listener)
@@ -148,6 +146,7 @@ export class Pair {
       this.#onAcknowledged.add(listener)
       listener()
     })
+    await Promise.race([reached, ended])
   }
 
   /**

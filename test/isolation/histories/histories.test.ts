@@ -13,6 +13,7 @@ import { Primary } from '../../../primary/primary.js'
 import { Client } from '../../../tools/client/client.js'
 import { CuttingProxy } from '../../client/cutting-proxy.js'
 import { checkStore } from '../../crash/check-store.js'
+import { freePort } from '../../nats/nats-server.js'
 import { scratchDirectory } from '../../primary/scratch-directory.js'
 import { Random, TEST_SEED } from '../random.js'
 import { type Anomaly, anomaliesIn, forbiddenAt } from './anomalies.js'
@@ -39,7 +40,7 @@ for (const level of ['serializable', 'snapshot'] as const) {
       await primary.catalog().execute(setUpStatements())
       await primary.close()
 
-      const server = new ServerUnderTest(path)
+      const server = new ServerUnderTest(path, await freePort())
       await server.start()
       t.teardown(() => server.kill())
       const load = new Load(server, level, random)

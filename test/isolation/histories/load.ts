@@ -7,6 +7,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isReplogError, messageOf } from '../../../core/errors.js'
 import { type Client, type RemoteTransaction } from '../../../tools/client/client.js'
+import { until } from '../../replication/until.js'
 import type { Random } from '../random.js'
 import { type Observation, type OpenRecord, type Outcome, Recorder } from './observation.js'
 import { type OneShot, type Result, planLook, planOneShot, planSwap } from './one-shots.js'
@@ -64,7 +65,7 @@ export class Load {
   /** Lets the clients run until so many more transactions have committed. */
   async committedMore(count: number): Promise<void> {
     const goal = this.#committed + count
-    while (this.#committed < goal) await delay(2)
+    await until(() => this.#committed >= goal)
   }
 
   /** Clients end after the transaction that they are at. */

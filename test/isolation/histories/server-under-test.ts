@@ -10,23 +10,21 @@ export class ServerUnderTest {
   /** What it said that it should not have. */
   readonly faults: string[] = []
   readonly #path: string
-  #port = 0
+  /** The same through all restarts. */
+  readonly port: number
   #child: Child | undefined
   #count = 0
   readonly #waiting = new Map<number, (answer: PlanAnswer | undefined) => void>()
   #isUp: Promise<void> = Promise.resolve()
 
-  constructor(path: string) {
+  /** @param port one that the system does not give to clients, so that nobody has it when the server comes back */
+  constructor(path: string, port: number) {
     this.#path = path
-  }
-
-  /** The same through all restarts. */
-  get port(): number {
-    return this.#port
+    this.port = port
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`
+    return `http://127.0.0.1:${this.port}`
   }
 
   start(): Promise<void> {
@@ -64,9 +62,8 @@ export class ServerUnderTest {
 
   #start(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const child = new Child(process.execPath, [PROGRAM, this.#path, `${this.#port}`], (line) => {
+      const child = new Child(process.execPath, [PROGRAM, this.#path, `${this.port}`], (line) => {
         if (line.startsWith('ready ')) {
-          this.#port = Number(line.slice(6))
           resolve()
         } else if (line.startsWith('{')) {
           const answer = JSON.parse(line) as PlanAnswer
