@@ -3,6 +3,7 @@ import t from 'tap'
 import { SCAN_RESULT_ROWS_DEFAULT, SCAN_RESULT_ROWS_MAX } from '../../core/limits.js'
 import { formatPosition, parsePosition } from '../../core/position.js'
 import { POSITION_HEADER } from '../../log/http/position.js'
+import { until } from '../replication/until.js'
 import { type Answer, type Serving, TABLE_T, serve } from './serving.js'
 
 let serving: Serving
@@ -155,6 +156,6 @@ t.test('a client that goes away in the middle of an answer leaves no snapshot op
   const response = await fetch(`${serving.url}/v1/catalogs/local/tables/t/rows?limit=5000`, { signal: gone.signal })
   await response.body!.getReader().read()
   gone.abort()
-  while (serving.primary.state.versions.openSnapshots > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  await until(() => serving.primary.state.versions.openSnapshots === 0)
   t.same(serving.errors, [], 'and is no fault of the server')
 })
