@@ -3,12 +3,12 @@
  * G2: what was acknowledged at level `durable` is there afterwards, each time; and never do two servers acknowledge at once.
  */
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { compareServers } from '../../tools/pair/compare.js'
 import { startNats } from '../nats/nats-server.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
 import { TcpProxy } from '../replication/tcp-proxy.js'
+import { until } from '../replication/until.js'
 import { replog } from '../tools/recording-terminal.js'
 import { type ServerProcess, start } from './servers.js'
 import { ENTRIES, LEASE_MS, Writers, check, untilPrimary } from './writers.js'
@@ -78,7 +78,7 @@ void t.test('kill -9, SIGSTOP and a cut link: each time the most advanced replic
   t.equal(last.code, 0, last.stderr)
   const follower = await start(t, 'replica', '--data', dataOf(afterStop), '--from', afterCut.url)
   const { lsn } = await afterCut.client.status()
-  while (BigInt((await follower.client.status()).lsn) < BigInt(lsn)) await delay(50)
+  await until(async () => BigInt((await follower.client.status()).lsn) >= BigInt(lsn))
   t.ok((await compareServers(afterCut.client, follower.client, 'local')).rows > 0, 'the two that are left are equal')
 
   function dataOf(server: ServerProcess): string {

@@ -22,7 +22,7 @@ export interface ServerProcess {
   readonly stop: () => Promise<void>
   /** kill -9. */
   readonly kill: () => Promise<void>
-  /** Resolves with the exit code when it is gone. */
+  /** Resolves with the exit code when it is gone and all that it wrote has been read. */
   readonly gone: Promise<number | null>
 }
 
@@ -32,7 +32,7 @@ export async function start(t: Test, role: 'primary' | 'replica', ...args: reado
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: string[] = []
-  const gone = once(child, 'exit').then(([code]) => code as number | null)
+  const gone = once(child, 'close').then(([code]) => code as number | null)
   createInterface({ input: child.stderr! }).on('line', (line) => lines.push(line))
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout! }).on('line', (line) => {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { isReplogError } from '../../core/errors.js'
 import { HttpClient } from '../../tools/http-client.js'
+import { until } from '../replication/until.js'
 import type { ServerProcess } from './servers.js'
 
 /** How long the primary may be silent, in these tests. */
@@ -37,9 +38,10 @@ export class Writers {
   /** Resolves when so many more were acknowledged as durable in an epoch of at least this. */
   async more(count: number, epoch: number): Promise<void> {
     const begin = this.acknowledged.length
-    const isMet = (): boolean =>
-      this.acknowledged.slice(begin).filter((one) => one.epoch >= epoch && one.level === 'durable').length >= count
-    while (!isMet()) await delay(20)
+    await until(
+      () =>
+        this.acknowledged.slice(begin).filter((one) => one.epoch >= epoch && one.level === 'durable').length >= count,
+    )
   }
 
   async stop(): Promise<void> {
@@ -71,15 +73,17 @@ export class Writers {
 
 /** The first of the servers that takes writes in an epoch of at least this. */
 export async function untilPrimary(servers: readonly ServerProcess[], epoch: number): Promise<ServerProcess> {
-  for (;;) {
+  let primary: ServerProcess | undefined
+  await until(async function somebodyTakesWrites() {
     for (const server of servers) {
       const signal = AbortSignal.timeout(500)
       const status = (await server.client.json('/v1/status', { signal }).catch(() => undefined)) as
         { role: string; epoch: number; writes?: { taken: boolean } } | undefined
-      if (status?.role === 'primary' && status.epoch >= epoch && status.writes?.taken === true) return server
+      if (status?.role === 'primary' && status.epoch >= epoch && status.writes?.taken === true) primary ??= server
     }
-    await delay(50)
-  }
+    return primary !== undefined
+  })
+  return primary!
 }
 
 /** G2 of a failover. */
