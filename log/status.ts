@@ -138,8 +138,8 @@ export interface FailoverStatus {
   readonly step: string
   /** ISO 8601. */
   readonly since: string
-  /** Whether it follows nobody, because the lease of the primary is abandoned. */
-  readonly standing: boolean
+  /** Whether the lease of the primary is abandoned, as it looks from here. */
+  readonly abandoned: boolean
 }
 
 export interface ServerStatus {

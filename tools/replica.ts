@@ -15,6 +15,7 @@ import { ReplogError } from '../core/errors.js'
 import type { Held } from '../log/nats/lease.js'
 import { Candidate } from './failover/candidate.js'
 import { checkFailoverFlags } from './failover/failover-flags.js'
+import { FailoverSteps } from './failover/failover-steps.js'
 import { type Witness, openWitness } from './failover/witness.js'
 import { NatsReplica } from '../log/nats/nats-replica.js'
 import { natsOptionsOf } from './nats-flags.js'
@@ -92,7 +93,13 @@ export const verb: Verb<ReplicaFlags> = {
       },
     })
     stream?.serves(replica)
-    const node = new ServedReplica(replica, { name: options.name, onError, nats: stream && (() => stream.status()) })
+    const steps = options.autoFailover ? new FailoverSteps(systemClock) : undefined
+    const node = new ServedReplica(replica, {
+      name: options.name,
+      onError,
+      nats: stream && (() => stream.status()),
+      failover: steps && (() => steps.status(candidate?.isAbandoned === true)),
+    })
     let promoted: Promoted | undefined
     let ownUrl: string | undefined
     let elected: { readonly witness: Witness; readonly held: Held } | undefined
@@ -101,13 +108,17 @@ export const verb: Verb<ReplicaFlags> = {
     const ending = new AbortController()
     const gone = AbortSignal.any([signal, turned.signal, ending.signal])
     const stand = async (url: string): Promise<void> => {
-      const onStep = (text: string): void => terminal.note(`failover: ${text}`)
+      const onStep = (text: string): void => {
+        steps?.note(text)
+        terminal.note(`failover: ${text}`)
+      }
       const clusterId = await clusterOf(replica, gone)
       if (clusterId === undefined) return
       const { leaseMs: ttlMs } = options
       const witness = await openWitness({ nats: nats!, ttlMs, clusterId, signal: gone, onWait: onStep })
       if (witness === undefined) return
       candidate = new Candidate(replica, witness.link, witness.lease, witness.board, { ttlMs, url, onStep })
+      onStep('takes part in elections')
       const { position } = replica
       const won = gone.aborted ? undefined : await candidate.elected()
       candidate.stop()

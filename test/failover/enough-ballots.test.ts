@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { startNats } from '../nats/nats-server.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
+import { until } from '../replication/until.js'
 import { type ServerProcess, start } from './servers.js'
 import { ENTRIES, LEASE_MS, Writers, check, untilPrimary } from './writers.js'
 
@@ -31,6 +32,11 @@ void t.test(
     await writers.more(50, 1)
     await Promise.all([primary.kill(), ahead.kill()])
     const behind = await replica('c')
+    // Whether it had left the record when the primary was killed is a matter of time.
+    await until(async function itSaysWhyItWaits() {
+      const { failover } = await behind.client.status()
+      return failover?.abandoned === true && /it is no member|1 of 2 replicas that are needed/.test(failover.step)
+    })
     const back = await start(t, 'replica', '--data', join(directory, 'b'), '--from', primary.url, ...witness)
     t.equal((await untilPrimary([behind, back], 2)).url, back.url, 'the one that has everything')
     writers.add(back)

@@ -228,6 +228,19 @@ t.test('NATS: what is published, where frames come from, and what an operator ha
   t.end()
 })
 
+t.test('automatic failover: the newest step of a replica, and whether it follows nobody', (t) => {
+  const step = '1 of 2 replicas that are needed have said where they stand'
+  const since = '2026-01-01T00:00:00.000Z'
+  const failover = { step, since, abandoned: true }
+  const expected = { label: 'Failover', text: `no primary: ${step}, since ${since}`, level: 'attention' }
+  t.has(operationFacts(serverStatus({ failover })), [expected])
+  t.ok(statusText(serverStatus({ failover })).includes(step))
+  const quiet = { ...failover, step: 'follows http://a', abandoned: false }
+  const [fact] = operationFacts(serverStatus({ failover: quiet })).filter(({ label }) => label === 'Failover')
+  t.same(fact, { label: 'Failover', text: `follows http://a, ${since}`, level: 'good' })
+  t.end()
+})
+
 for (const [name, changes, expected] of CASES) {
   t.test(name, (t) => {
     const status = serverStatus(changes)

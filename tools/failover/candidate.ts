@@ -109,6 +109,11 @@ export class Candidate {
     return undefined
   }
 
+  /** Whether the lease of the primary is abandoned, as it looks from here. */
+  get isAbandoned(): boolean {
+    return this.#view !== undefined && this.#isAbandoned(this.#view)
+  }
+
   stop(): void {
     this.#stopped.abort()
     for (const stop of this.#stopListening) stop()
@@ -131,7 +136,12 @@ export class Candidate {
       if (!members.includes(this.#serverId)) await this.#board.putBallot(this.#ballot(this.#replica.position, NO_ROUND))
       return undefined
     }
-    if (!members.includes(this.#serverId) || isPaused(this.#replica)) return undefined
+    const isMember = members.includes(this.#serverId)
+    if (!isMember || isPaused(this.#replica)) {
+      const why = isMember ? 'replication is paused here' : 'it is no member, so it may lack what was confirmed'
+      this.#say(`the lease of ${primary.url} is abandoned; does not vote: ${why}`)
+      return undefined
+    }
     if (this.#left === undefined) {
       this.#say(`the lease of ${primary.url} is abandoned; stands for election`)
       this.#left = await this.#replica.leave()
@@ -211,10 +221,10 @@ export class Candidate {
   }
 
   #follow(url: string): void {
+    this.#say(`follows ${url}`)
     if (this.#left === undefined && this.#replica.from === url) return
     this.#left = undefined
     this.#heard.clear()
-    this.#say(`follows ${url}`)
     this.#replica.follow(url)
   }
 

@@ -25,6 +25,7 @@ export function operationFacts(status: ServerStatus): Fact[] {
     writes(status),
     acknowledgement(status),
     ...(status.replication === undefined ? [] : orders(status.replication)),
+    election(status),
     logKept(status),
     holdsBack(status),
     ...leftBehind(status),
@@ -73,6 +74,14 @@ function orders(replication: ReplicationStatus): (Fact | undefined)[] {
       action('Diverged by skip', `LSN ${lsn}, skipped by ${by} at ${at}: ${reason}`),
     ),
   ]
+}
+
+function election({ failover }: ServerStatus): Fact | undefined {
+  if (failover === undefined) return undefined
+  const { step, since, abandoned } = failover
+  return abandoned
+    ? attention('Failover', `no primary: ${step}, since ${since}`)
+    : good('Failover', `${step}, ${since}`)
 }
 
 function nats({ nats: link, lsn }: ServerStatus): (Fact | undefined)[] {
