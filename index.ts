@@ -7,6 +7,16 @@
 export { Primary, type PrimaryOptions } from './primary/primary.js'
 export type { LimitOptions } from './primary/limit-options.js'
 export { Catalog, type ExecuteResult } from './primary/catalog.js'
+export type {
+  CatalogSubscriptions,
+  CreateSubscriptionOptions,
+  Subscription,
+  SubscriptionStart,
+} from './primary/subscriptions/catalog-subscriptions.js'
+export type { WorkerStatus } from './primary/subscriptions/active-subscription.js'
+export type { SubscriptionChange } from './primary/subscriptions/change-dispatch.js'
+export type { SubscribeOptions } from './primary/subscriptions/subscription-server.js'
+export type { Delivery, SubscriptionStream } from './primary/subscriptions/subscription-stream.js'
 export { Transaction, type TransactionOptions, type TransactionStatus } from './primary/transaction.js'
 export type { CommitResult } from './primary/commit-lane.js'
 export type { RowWrite, RowWriteOptions } from './primary/row-writes.js'

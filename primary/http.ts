@@ -17,6 +17,8 @@ import { registerFenceRoute } from './fence-route.js'
 import { duringAdmission, registerAdmission } from './http-admission.js'
 import { EXPRESSION } from './definition-schema.js'
 import type { Primary } from './primary.js'
+import { SubscriptionAnswers } from './subscriptions/subscription-answers.js'
+import { registerSubscriptionRoutes } from './subscriptions/subscription-routes.js'
 import { STATEMENTS_SCHEMA } from './statement-schema.js'
 import type { StatementInput, StatementResult } from './statement.js'
 import { ACK_LEVELS } from '../log/acknowledgements.js'
@@ -97,11 +99,17 @@ export function registerPrimaryRoutes(app: FastifyInstance, primary: Primary): v
   }
 
   registerAdmission(app, primary)
+  const readers = new SubscriptionAnswers(primary)
+  app.addHook('preClose', (done) => {
+    readers.end()
+    done()
+  })
   app.addSchema(EXPRESSION)
   // Registered and not added at once, so that the description of the API, which is set up before, hears of it.
   void app.register((scope, _options, done) => {
     registerCatalogWrites(scope, primary)
     registerFenceRoute(scope, primary)
+    registerSubscriptionRoutes(scope, primary, readers)
     scope.post<{ Params: CatalogParams; Body: TransactionRequest }>(
       '/v1/catalogs/:catalog/transactions',
       {

@@ -33,11 +33,22 @@ export function registerReplicaRoutes(app: FastifyInstance, primaryUrl: () => st
   })
 }
 
+/** Who reads a subscription writes how far he is. */
+const SUBSCRIPTIONS = '/v1/catalogs/:catalog/subscriptions'
+const SUBSCRIPTION = `${SUBSCRIPTIONS}/:subscription`
+
 const REFUSED = [
   { method: 'POST', url: '/v1/catalogs/:catalog/transactions', what: 'the transaction', tag: 'transactions' },
   { method: 'POST', url: '/v1/catalogs', what: 'to make a catalog', tag: 'catalogs' },
   { method: 'PATCH', url: '/v1/catalogs/:catalog', what: 'to change a catalog', tag: 'catalogs' },
   { method: 'DELETE', url: '/v1/catalogs/:catalog', what: 'to drop a catalog', tag: 'catalogs' },
+  { method: 'POST', url: SUBSCRIPTIONS, what: 'to make a subscription', tag: 'subscriptions' },
+  { method: 'GET', url: SUBSCRIPTIONS, what: 'to list the subscriptions', tag: 'subscriptions' },
+  { method: 'GET', url: SUBSCRIPTION, what: 'to show a subscription', tag: 'subscriptions' },
+  { method: 'DELETE', url: SUBSCRIPTION, what: 'to drop a subscription', tag: 'subscriptions' },
+  { method: 'POST', url: `${SUBSCRIPTION}/ack`, what: 'the acknowledgement', tag: 'subscriptions' },
+  { method: 'POST', url: `${SUBSCRIPTION}/reset`, what: 'to reset a subscription', tag: 'subscriptions' },
+  { method: 'GET', url: `${SUBSCRIPTION}/changes`, what: 'to read a subscription', tag: 'subscriptions' },
 ] as const
 
 function readOnly(primary: string): ReplogError {

@@ -28,6 +28,8 @@ const UNITS = new Map([
   ['KEYS_PER', 'keys'],
   ['ROUNDS', 'rounds'],
   ['READERS', 'streams'],
+  ['SUBSCRIPTIONS', 'subscriptions'],
+  ['WORKERS', 'workers'],
   ['BYTES', 'bytes'],
   ['MS', 'milliseconds'],
   ['LENGTH', 'characters'],

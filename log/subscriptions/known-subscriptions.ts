@@ -64,7 +64,7 @@ export class KnownSubscriptions {
       retention.add(
         () => this.#holders(),
         0,
-        () => this.#settled(),
+        () => this.settled(),
       ),
     ]
     this.#look()
@@ -75,6 +75,13 @@ export class KnownSubscriptions {
     const known = [...this.#tables.values()].flatMap((table) => [...this.#fresh(table).rows.values()])
     if (!this.#isKnown) this.#look()
     return known
+  }
+
+  /** Resolves when all that there are now are known, or cannot be found. */
+  async settled(): Promise<void> {
+    // Whoever asks looks, too.
+    this.list()
+    await this.#looking
   }
 
   /** How many there are, about. */
@@ -135,13 +142,6 @@ export class KnownSubscriptions {
 
   get #isKnown(): boolean {
     return this.#areTablesFound && ![...this.#tables.values()].some(({ isStale }) => isStale)
-  }
-
-  /** Resolves when all that there are now are known, or cannot be found. */
-  async #settled(): Promise<void> {
-    // Whoever asks looks, too.
-    this.list()
-    await this.#looking
   }
 
   /** Looks again at the rows that are known, and notes whether they are all that there are. */

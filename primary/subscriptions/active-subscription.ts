@@ -24,7 +24,8 @@ import { type SubscriptionRow, heldLsn } from '../../log/subscriptions/subscript
 import type { CatalogIdentifier } from '../../ddl/identifiers.js'
 import { AckWriter } from './ack-writer.js'
 import { ChangeDispatches, type SubscriptionChange } from './change-dispatch.js'
-import { Dispatcher, type Entry, type Worker } from './dispatcher.js'
+import type { Entry, Worker } from './dispatch.js'
+import { Dispatcher } from './dispatcher.js'
 import type { Membership, SubscriptionStream } from './subscription-stream.js'
 import { compareTokens } from './token-order.js'
 
@@ -73,6 +74,7 @@ export class ActiveSubscription implements Membership {
   #passedOver: string | undefined
   /** Of the dispatcher, as it was when the writer was told last. */
   #settled: string | undefined
+  readonly #beganLsn: Lsn
   #isEnding = false
   #failure: { readonly error: unknown } | undefined
 
@@ -80,11 +82,16 @@ export class ActiveSubscription implements Membership {
     this.#context = context
     this.row = row
     this.#seen = row.token
+    this.#beganLsn = context.state.durable.lsn
     this.#dispatcher = new Dispatcher((worker, entry) => {
       this.#streams.get(worker)!.give(entry)
     })
     this.#writer = new AckWriter((token) => context.write(row, token), context.clock, row.token, this.end)
     this.ended = this.#run()
+  }
+
+  get catalog(): CatalogIdentifier {
+    return this.#context.catalog
   }
 
   get isEnding(): boolean {
@@ -104,6 +111,11 @@ export class ActiveSubscription implements Membership {
   get doneLsn(): Lsn {
     const token = this.#dispatcher.size === 0 ? this.#seen : this.#writer.wanted
     return heldLsn({ name: this.row.name, token }) ?? LSN_ZERO
+  }
+
+  /** Behind which its snapshot needs the log, as long as no token says it; undefined otherwise. */
+  get snapshotLsn(): Lsn | undefined {
+    return this.#writer.durable === undefined ? this.#beganLsn : undefined
   }
 
   /** @throws ReplogError LIMIT; why it ended */
@@ -130,7 +142,7 @@ export class ActiveSubscription implements Membership {
   async acknowledgeUpTo(token: string, worker?: Worker): Promise<string | undefined> {
     // What is behind all that was read was read elsewhere: it is passed over here.
     const isAhead = worker === undefined && (this.#seen === undefined || compareTokens(token, this.#seen) > 0)
-    this.#dispatcher.acknowledgeAll(({ dispatch }) => compareTokens(dispatch.token, token) <= 0, worker)
+    this.#dispatcher.acknowledgeBefore((other) => compareTokens(other, token) > 0, worker)
     this.#moved()
     if (isAhead) {
       this.#seen = token

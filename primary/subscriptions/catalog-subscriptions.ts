@@ -15,8 +15,8 @@ import { requireSameHistory } from '../../log/same-history.js'
 import { nextCommitUs } from '../../log/subscriptions/next-change-age.js'
 import { type SubscriptionRow, heldLsn } from '../../log/subscriptions/subscription-row.js'
 import type { Catalog } from '../catalog.js'
-import { type WorkerStatus, lostPlace } from './active-subscription.js'
-import { type SubscriptionServer, requireSubscriptionName } from './subscription-server.js'
+import type { WorkerStatus } from './active-subscription.js'
+import { type SubscriptionServer, lostOf, requireSubscriptionName } from './subscription-server.js'
 import { type SubscriptionTable, changed } from './subscription-table.js'
 import { compareTokens } from './token-order.js'
 
@@ -113,23 +113,29 @@ export class CatalogSubscriptions {
    * @throws ReplogError NOT_FOUND, INVALID_ARGUMENT, DIVERGED; HISTORY_LOST where the subscription is lost; as any commit
    */
   async ack(name: string, token: string, worker?: string): Promise<string | undefined> {
-    this.#requireHeld(this.#row(name))
+    const { snapshot } = this.#row(name)
     await this.#requireToken(token)
-    if (worker !== undefined) requireSubscriptionName('worker', worker)
-    for (;;) {
+    if (!snapshot && parseChangeToken(token).place !== undefined) throw ofOtherSnapshot()
+    if (worker !== undefined) return this.#ackOf(name, token, worker)
+    let acknowledged: string | undefined
+    const active = await this.#server.unlessRead(this.#db, name, async () => {
       const row = this.#row(name)
-      const active = this.#server.active(this.#db, name)
-      if (worker !== undefined) {
-        const member = active?.member(worker)
-        if (active === undefined || member === undefined) {
-          throw new ReplogError('NOT_FOUND', `subscription ${name} has no worker ${worker}; what it had comes again`)
-        }
-        return active.acknowledgeUpTo(token, member)
-      }
-      if (active !== undefined) return active.acknowledgeUpTo(token)
-      if (row.token !== undefined && compareTokens(token, row.token) <= 0) return row.token
-      if (await this.#table().acknowledgeFrom(row, token)) return token
-    }
+      const lost = lostOf(this.#state, row)
+      if (lost !== undefined) throw lost
+      acknowledged = row.token
+      if (row.token !== undefined && compareTokens(token, row.token) <= 0) return
+      await this.#table().acknowledge(row, token)
+      acknowledged = token
+    })
+    return active === undefined ? acknowledged : active.acknowledgeUpTo(token)
+  }
+
+  async #ackOf(name: string, token: string, worker: string): Promise<string | undefined> {
+    requireSubscriptionName('worker', worker)
+    const active = this.#server.active(this.#db, name)
+    const member = active?.member(worker)
+    if (active !== undefined && member !== undefined) return active.acknowledgeUpTo(token, member)
+    throw new ReplogError('NOT_FOUND', `subscription ${name} has no worker ${worker}; what it had comes again`)
   }
 
   /**
@@ -150,10 +156,10 @@ export class CatalogSubscriptions {
     await this.#server.abandon(this.#db, name, changed(name))
   }
 
+  /** @throws ReplogError NOT_FOUND (catalog) */
   #table(): SubscriptionTable {
     const { dictionary, readDurable } = this.#state
-    const { id } = dictionary.catalog(readDurable, this.#db.name)
-    this.#server.known.nameCatalog(id, this.#db.name)
+    dictionary.catalog(readDurable, this.#db.name)
     return this.#server.table(this.#db)
   }
 
@@ -196,11 +202,7 @@ export class CatalogSubscriptions {
     }
     await this.#requireToken(after)
     if (parseChangeToken(after).place === undefined) return after
-    throw new ReplogError(
-      'INVALID_ARGUMENT',
-      'the token was given while a snapshot was under way, which only the stream that began it goes on with; begin with a ' +
-        'snapshot of its own',
-    )
+    throw ofOtherSnapshot()
   }
 
   /** @throws ReplogError INVALID_ARGUMENT, DIVERGED */
@@ -222,26 +224,11 @@ export class CatalogSubscriptions {
     )
   }
 
-  #requireHeld(row: SubscriptionRow): void {
-    const problem = this.#lost(row)
-    if (problem !== undefined) throw problem
-  }
-
-  #lost(row: SubscriptionRow): ReplogError | undefined {
-    const lsn = heldLsn(row)
-    if (lsn === undefined || lsn >= this.#state.trimFloor) return undefined
-    try {
-      assertReachable(this.#state, lsn)
-    } catch (error) {
-      return lostPlace(row.name, error as ReplogError)
-    }
-    return undefined
-  }
-
   async #describe(row: SubscriptionRow): Promise<Subscription> {
     const { name, tables, operations, snapshot, token, createdAt, acknowledgedAt } = row
+    await this.#server.know(this.#db)
     const active = this.#server.active(this.#db, name)
-    const problem = this.#lost(row)
+    const problem = lostOf(this.#state, row)
     return {
       name,
       tables: tables ?? null,
@@ -266,4 +253,12 @@ export class CatalogSubscriptions {
     const seconds = Math.max(0, Number(this.#server.clock.nowUs() - commitUs) / 1e6)
     return { transactions: Number(durable.lsn - from), seconds }
   }
+}
+
+function ofOtherSnapshot(): ReplogError {
+  return new ReplogError(
+    'INVALID_ARGUMENT',
+    'the token was given while a snapshot was under way, which only the stream that began it goes on with; begin with a ' +
+      'snapshot of its own',
+  )
 }

@@ -6,7 +6,7 @@
  */
 import type { DefinitionEvent, RowEvent, SnapshotEnd, SnapshotRow } from '../../log/changes/change.js'
 import { keyText } from '../../store/keys.js'
-import type { Dispatch } from './dispatcher.js'
+import type { Dispatch } from './dispatch.js'
 
 /** A change of a row or of a definition, a row that was there before, or the end of those. */
 export type SubscriptionChange = RowEvent | DefinitionEvent | SnapshotRow | SnapshotEnd

@@ -13,46 +13,8 @@
  *              └ settled                                                   acknowledged leaves it
  */
 import assert from 'node:assert/strict'
-import { type Weighed, hashOf, ownerOf } from './rendezvous.js'
-
-/** What a change must be alone with: nothing, its table, or everything. */
-export type Barrier = 'none' | 'table' | 'all'
-
-export interface Dispatch<Item> {
-  readonly item: Item
-  readonly token: string
-  readonly bytes: number
-  /** Of its rows; one or two where there is no barrier. */
-  readonly keys: readonly string[]
-  /** Undefined where the barrier is 'all'. */
-  readonly tableId: number | undefined
-  readonly barrier: Barrier
-}
-
-export class Worker implements Weighed {
-  readonly name: string
-  readonly hash: number
-  /** Changes that it has and has not acknowledged. */
-  outstanding = 0
-
-  constructor(name: string) {
-    this.name = name
-    this.hash = hashOf(name)
-  }
-}
-
-export class Entry<Item> {
-  readonly dispatch: Dispatch<Item>
-  /** Who has it; undefined while it waits. */
-  worker: Worker | undefined
-  isAcknowledged = false
-  /** Somebody had it before and did not acknowledge it. */
-  isRedelivered = false
-
-  constructor(dispatch: Dispatch<Item>) {
-    this.dispatch = dispatch
-  }
-}
+import { type Dispatch, Entry, type Worker } from './dispatch.js'
+import { ownerOf } from './rendezvous.js'
 
 interface KeyState {
   readonly worker: Worker
@@ -169,10 +131,11 @@ export class Dispatcher<Item> {
     return true
   }
 
-  /** Acknowledges everything that `isMeant`, whoever has it; with `worker` only what that one has. */
-  acknowledgeAll(isMeant: (entry: Entry<Item>) => boolean, worker?: Worker): void {
+  /** Acknowledges what is before the first change that `isBehind`, whoever has it; with `worker` only what that one has. */
+  acknowledgeBefore(isBehind: (token: string) => boolean, worker?: Worker): void {
     for (const entry of this.#window.slice(this.#first)) {
-      if (entry.isAcknowledged || (worker !== undefined && entry.worker !== worker) || !isMeant(entry)) continue
+      if (entry.isAcknowledged || (worker !== undefined && entry.worker !== worker)) continue
+      if (isBehind(entry.dispatch.token)) break
       if (entry.worker === undefined) {
         entry.isAcknowledged = true
         this.#pending.splice(this.#pending.indexOf(entry), 1)

@@ -5,17 +5,20 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
-import { ReplogError } from '../../core/errors.js'
+import { ReplogError, isReplogError } from '../../core/errors.js'
 import { SUBSCRIPTION_NAME_LENGTH_MAX } from '../../core/limits.js'
 import { requireOptions } from '../../core/options.js'
 import type { Lsn } from '../../core/position.js'
+import { assertReachable } from '../../log/log-cursor.js'
 import type { LogPurger } from '../../log/purge/log-purger.js'
 import type { ReplicatedState } from '../../log/replicated-state.js'
+import type { RetentionHolder } from '../../log/purge/retention.js'
 import { KnownSubscriptions } from '../../log/subscriptions/known-subscriptions.js'
+import { type SubscriptionRow, heldLsn } from '../../log/subscriptions/subscription-row.js'
 import { type SubscriptionsStatus, subscriptionsStatus } from '../../log/subscriptions/subscriptions-status.js'
 import type { Catalog } from '../catalog.js'
-import { ActiveSubscription, type SubscriptionWindow, WINDOW_DEFAULT } from './active-subscription.js'
-import type { Worker } from './dispatcher.js'
+import { ActiveSubscription, type SubscriptionWindow, WINDOW_DEFAULT, lostPlace } from './active-subscription.js'
+import type { Worker } from './dispatch.js'
 import { type Membership, SubscriptionStream } from './subscription-stream.js'
 import { SubscriptionTable } from './subscription-table.js'
 
@@ -34,9 +37,14 @@ export class SubscriptionServer {
   readonly purger: LogPurger
   readonly #state: ReplicatedState
   readonly clock: Clock
+  /** Told of faults of this server. */
+  readonly onError: (error: unknown) => void
   readonly #window: SubscriptionWindow
   /** By catalog and name. */
   readonly #active = new Map<string, ActiveSubscription>()
+  /** Of those that something is done with while nobody may read them. */
+  readonly #alone = new Map<string, Promise<void>>()
+  readonly #forgetSnapshots: () => void
   #isClosing = false
 
   constructor(
@@ -48,9 +56,11 @@ export class SubscriptionServer {
   ) {
     this.#state = state
     this.clock = clock
+    this.onError = onError
     this.purger = purger
     this.#window = window
     this.known = new KnownSubscriptions(state, purger.retention, onError)
+    this.#forgetSnapshots = purger.retention.add(() => this.#snapshots(), 0)
   }
 
   /** @throws ReplogError INVALID_ARGUMENT */
@@ -69,10 +79,53 @@ export class SubscriptionServer {
     return new SubscriptionTable(db, this.clock)
   }
 
+  /** Resolves when the status has what the catalog has, under its name. @throws ReplogError NOT_FOUND (catalog) */
+  async know(db: Catalog): Promise<void> {
+    await this.known.settled()
+    const { id } = this.#state.dictionary.catalog(this.#state.readDurable, db.name)
+    this.known.nameCatalog(id, db.name)
+  }
+
   /** Who reads it now. */
   active(db: Catalog, name: string): ActiveSubscription | undefined {
     const active = this.#active.get(keyOf(db, name))
     return active?.isEnding === true ? undefined : active
+  }
+
+  /**
+   * Does something with a subscription that nobody reads, and lets nobody read it meanwhile.
+   * @returns who reads it; then nothing is done
+   */
+  async unlessRead(db: Catalog, name: string, work: () => Promise<void>): Promise<ActiveSubscription | undefined> {
+    const key = keyOf(db, name)
+    await this.#free(key)
+    const active = this.#active.get(key)
+    if (active !== undefined) return active
+    const done = work()
+    const over = done.catch(() => undefined)
+    this.#alone.set(key, over)
+    void over.then(() => this.#alone.delete(key))
+    await done
+    return undefined
+  }
+
+  /** Resolves when no reader is ending, and nothing is being done alone. */
+  async #free(key: string): Promise<void> {
+    for (;;) {
+      const active = this.#active.get(key)
+      const busy = active?.isEnding === true ? active.ended : this.#alone.get(key)
+      if (busy === undefined) return
+      await busy
+    }
+  }
+
+  /** Snapshots that were begun: nothing is acknowledged yet that would hold the log for them. */
+  #snapshots(): RetentionHolder[] {
+    return [...this.#active.values()].flatMap(({ row, snapshotLsn, catalog }) =>
+      snapshotLsn === undefined
+        ? []
+        : [{ name: `snapshot of subscription ${row.name} of catalog ${catalog}`, lsn: snapshotLsn }],
+    )
   }
 
   /** It is not any more what its readers know: they are told, and what they acknowledged is not written any more. */
@@ -99,13 +152,14 @@ export class SubscriptionServer {
     const all = [...this.#active.values()]
     for (const active of all) active.end(error)
     await Promise.all(all.map(({ ended }) => ended))
+    this.#forgetSnapshots()
     this.known.stop()
   }
 
-  /** @throws ReplogError NOT_FOUND, CLOSED, LIMIT */
+  /** @throws ReplogError NOT_FOUND, HISTORY_LOST, CLOSED, LIMIT */
   async #join(db: Catalog, name: string, stream: SubscriptionStream, worker: Worker): Promise<Membership> {
     const key = keyOf(db, name)
-    for (let last = this.#active.get(key); last?.isEnding === true; last = this.#active.get(key)) await last.ended
+    await this.#free(key)
     if (this.#isClosing) throw new ReplogError('CLOSED', 'the server is shutting down; subscribe when it is up again')
     const active = this.#active.get(key) ?? this.#begin(db, name, key)
     active.join(stream, worker)
@@ -114,9 +168,9 @@ export class SubscriptionServer {
 
   #begin(db: Catalog, name: string, key: string): ActiveSubscription {
     const table = this.table(db)
-    const { id: catalogId } = this.#state.dictionary.catalog(this.#state.readDurable, db.name)
     const row = table.get(name)
-    this.known.nameCatalog(catalogId, db.name)
+    const lost = lostOf(this.#state, row)
+    if (lost !== undefined) throw lost
     const active = new ActiveSubscription(
       {
         state: this.#state,
@@ -131,6 +185,19 @@ export class SubscriptionServer {
     this.#active.set(key, active)
     void active.ended.then(() => this.#active.delete(key))
     return active
+  }
+}
+
+/** Why a subscription has lost its place; undefined when it has not. */
+export function lostOf(state: ReplicatedState, row: SubscriptionRow): ReplogError | undefined {
+  const lsn = heldLsn(row)
+  if (lsn === undefined) return undefined
+  try {
+    assertReachable(state, lsn)
+    return undefined
+  } catch (error) {
+    if (!isReplogError(error, 'HISTORY_LOST')) throw error
+    return lostPlace(row.name, error)
   }
 }
 

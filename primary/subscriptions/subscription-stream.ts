@@ -8,7 +8,7 @@
  */
 import { ReplogError } from '../../core/errors.js'
 import type { SubscriptionChange } from './change-dispatch.js'
-import { type Entry, Worker } from './dispatcher.js'
+import { type Entry, Worker } from './dispatch.js'
 
 export interface Delivery {
   readonly change: SubscriptionChange
@@ -77,12 +77,27 @@ export class SubscriptionStream implements AsyncIterableIterator<Delivery, undef
    */
   next(): Promise<IteratorResult<Delivery, undefined>> {
     if (this.#joining === undefined && !this.#isEnded) this.#joining = this.#enter()
-    const entry = this.#take()
-    if (entry !== undefined) return Promise.resolve({ done: false, value: this.#delivery(entry) })
+    const delivery = this.take()
+    if (delivery !== undefined) return Promise.resolve({ done: false, value: delivery })
     return new Promise((resolve, reject) => {
       this.#waiters.push({ resolve, reject })
       if (this.#isEnded) this.#tell()
     })
+  }
+
+  /** Takes part from now on, before the first `next`. @throws as `next`, where it is known at once */
+  async join(): Promise<void> {
+    if (this.#joining === undefined && !this.#isEnded) this.#joining = this.#enter()
+    await this.#joining
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure.error
+  }
+
+  /** The next change that is at hand; undefined where `next` would wait. */
+  take(): Delivery | undefined {
+    const entry = this.#take()
+    return entry && this.#delivery(entry)
   }
 
   /**

@@ -107,25 +107,12 @@ export class SubscriptionTable {
 
   /** Everything up to the token is acknowledged. @throws ReplogError NOT_FOUND when it is not the same any more */
   async acknowledge({ name, id }: SubscriptionRow, token: string): Promise<void> {
-    await this.#update(name, { id }, { token, acknowledged_at: this.#now() })
-  }
-
-  /** The same, when nobody else moved it meanwhile. @returns false when somebody did */
-  async acknowledgeFrom(row: SubscriptionRow, token: string): Promise<boolean> {
-    const { name, id, token: before = null } = row
-    try {
-      await this.#update(name, { id, token: before }, { token, acknowledged_at: this.#now() })
-      return true
-    } catch (error) {
-      if (!isReplogError(error, 'NOT_FOUND')) throw error
-      if (this.get(name).id !== id) throw error
-      return false
-    }
+    await this.#update(name, id, { token, acknowledged_at: this.#now() })
   }
 
   /** Begins anew, under a new id. @throws ReplogError NOT_FOUND */
   async reset({ name, id }: SubscriptionRow, token: string | undefined, snapshot: boolean): Promise<void> {
-    await this.#update(name, { id }, { id: randomUUID(), token: token ?? null, snapshot, acknowledged_at: null })
+    await this.#update(name, id, { id: randomUUID(), token: token ?? null, snapshot, acknowledged_at: null })
   }
 
   /** @throws ReplogError NOT_FOUND */
@@ -140,13 +127,9 @@ export class SubscriptionTable {
     return hasSystemTable(this.#db, SUBSCRIPTIONS_TABLE_NAME)
   }
 
-  #update(
-    name: string,
-    equals: Readonly<Record<string, unknown>>,
-    set: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
+  #update(name: string, id: string, set: Readonly<Record<string, unknown>>): Promise<void> {
     return this.#changing(name, [
-      { check: { table: TABLE, key: { name }, equals } },
+      { check: { table: TABLE, key: { name }, equals: { id } } },
       { update: { table: TABLE, key: { name }, set } },
     ])
   }

@@ -3,13 +3,14 @@
  * acknowledged, whoever joins, leaves or is slow. Seeded: REPLOG_TEST_SEED.
  */
 import t from 'tap'
-import { type Barrier, type Dispatch, Dispatcher, type Entry, Worker } from '../../primary/subscriptions/dispatcher.js'
+import { type Barrier, type Dispatch, type Entry, Worker } from '../../primary/subscriptions/dispatch.js'
+import { Dispatcher } from '../../primary/subscriptions/dispatcher.js'
 import { ownerOf } from '../../primary/subscriptions/rendezvous.js'
 import { Random, TEST_SEED } from '../isolation/random.js'
 
 t.comment(`REPLOG_TEST_SEED=${TEST_SEED}`)
 
-const ROUNDS = Number(process.env['REPLOG_TEST_DISPATCHER_ROUNDS'] ?? 150)
+const ROUNDS = Number(process.env['REPLOG_TEST_DISPATCHER_ROUNDS'] ?? 60)
 const STEPS = 400
 
 function row(item: number, tableId: number, keys: readonly string[], barrier: Barrier = 'none'): Dispatch<number> {

@@ -1,6 +1,7 @@
 /** Durable subscriptions, embedded: what is not acknowledged comes again with equal tokens, wherever the log goes. (G3, G7) */
 import t, { type Test } from 'tap'
 import { isReplogError } from '../../core/errors.js'
+import { formatPosition } from '../../core/position.js'
 import type { Catalog } from '../../primary/catalog.js'
 import { Primary } from '../../primary/primary.js'
 import type { Delivery } from '../../primary/subscriptions/subscription-stream.js'
@@ -215,6 +216,7 @@ t.test('what is asked wrongly is refused with a code', async (t) => {
   const { db, primary } = await opened(t)
   await db.subscriptions.create('all')
   const { subscriptions } = db
+  const here = formatPosition(primary.position)
   const ahead = `1.999.${'0'.repeat(32)}`
   const foreign = `1.2.${'0'.repeat(32)}`
   const cases: readonly (readonly [string, () => Promise<unknown>])[] = [
@@ -235,6 +237,8 @@ t.test('what is asked wrongly is refused with a code', async (t) => {
     ['DIVERGED', () => subscriptions.ack('all', foreign)],
     ['INVALID_ARGUMENT', () => subscriptions.ack('all', ahead)],
     ['INVALID_ARGUMENT', () => subscriptions.ack('all', 'nonsense')],
+    ['INVALID_ARGUMENT', () => subscriptions.ack('all', `${here}~3.1.`)],
+    ['INVALID_ARGUMENT', () => subscriptions.create('x', { after: `${here}~3.1.` })],
     ['NOT_FOUND', () => primary.catalog('none').subscriptions.list()],
     ['NOT_FOUND', () => primary.catalog('none').subscriptions.create('x')],
     ['INVALID_ARGUMENT', async () => db.subscribe('all', { worker: ' ' })],
@@ -273,4 +277,41 @@ t.test('a primary that closes writes what was acknowledged', async (t) => {
   t.equal(await code(rest), 'CLOSED')
   const { db: after } = await openGated(t, {}, memory.crash())
   t.equal((await after.subscriptions.get('all')).acknowledged, first!.token)
+})
+
+t.test('an acknowledgement from outside never goes back, while workers come and go', async (t) => {
+  const { db } = await opened(t)
+  await db.subscriptions.create('all', { tables: ['orders'] })
+  await insertOrders(db, 1, 2, 3, 4)
+  const stream = db.subscribe('all')
+  const seen = await take(stream, 4)
+  seen[0]!.ack()
+  const leaving = stream.return()
+  t.equal(await db.subscriptions.ack('all', seen[2]!.token), seen[2]!.token)
+  await leaving
+  t.equal((await db.subscriptions.get('all')).acknowledged, seen[2]!.token)
+  const next = db.subscribe('all')
+  t.equal((await take(next, 1))[0]!.token, seen[3]!.token)
+  await insertOrders(db, 5)
+  // What was done elsewhere is passed over, whether it was read or not.
+  for await (const { token } of db.changes({ after: seen[3]!.token, tables: ['orders'], follow: false })) {
+    t.equal(await db.subscriptions.ack('all', token), token)
+  }
+  await insertOrders(db, 6)
+  const [last] = await take(next, 1)
+  t.equal(told(last!), 'insert 6')
+})
+
+t.test('a snapshot that nobody has acknowledged holds the log from where it began', async (t) => {
+  const { db, primary } = await opened(t)
+  await insertOrders(db, 1, 2)
+  await db.subscriptions.create('copy', { tables: ['orders'], snapshot: true })
+  const began = primary.position.lsn
+  const stream = db.subscribe('copy')
+  await take(stream, 2)
+  await insertOrders(db, 3, 4)
+  const purged = await primary.purgeLog({ beforeLsn: primary.position.lsn })
+  t.match(purged.heldBack, [{ name: 'snapshot of subscription copy of catalog local', lsn: began }])
+  await stream.return()
+  t.match(await primary.purgeLog({ beforeLsn: primary.position.lsn }), { heldBack: [] })
 })

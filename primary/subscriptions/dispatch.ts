@@ -1,0 +1,41 @@
+/** What a dispatcher hands out: changes of a subscription, to whom, and what has become of them. */
+import { type Weighed, hashOf } from './rendezvous.js'
+
+/** What a change must be alone with: nothing, its table, or everything. */
+export type Barrier = 'none' | 'table' | 'all'
+
+export interface Dispatch<Item> {
+  readonly item: Item
+  readonly token: string
+  readonly bytes: number
+  /** Of its rows; one or two where there is no barrier. */
+  readonly keys: readonly string[]
+  /** Undefined where the barrier is 'all'. */
+  readonly tableId: number | undefined
+  readonly barrier: Barrier
+}
+
+export class Worker implements Weighed {
+  readonly name: string
+  readonly hash: number
+  /** Changes that it has and has not acknowledged. */
+  outstanding = 0
+
+  constructor(name: string) {
+    this.name = name
+    this.hash = hashOf(name)
+  }
+}
+
+export class Entry<Item> {
+  readonly dispatch: Dispatch<Item>
+  /** Who has it; undefined while it waits. */
+  worker: Worker | undefined
+  isAcknowledged = false
+  /** Somebody had it before and did not acknowledge it. */
+  isRedelivered = false
+
+  constructor(dispatch: Dispatch<Item>) {
+    this.dispatch = dispatch
+  }
+}
