@@ -18,7 +18,7 @@ import type { ReplicatedState } from './replicated-state.js'
 import { type ScanOptions, planScan, scanPages } from './scan.js'
 import type { TableNames } from './table-names.js'
 
-/** Reads of one catalog that all see the same LSN. Close it: what it holds takes memory. */
+/** What `catalog.snapshot()` gives: reads at one LSN, until it is closed. */
 export class CatalogSnapshot {
   /** What is read through it. */
   readonly view: View
@@ -50,7 +50,7 @@ export class CatalogSnapshot {
     }
   }
 
-  /** The LSN that it reads at. */
+  /** The transaction up to which it sees all, and nothing behind it. */
   get lsn(): Lsn {
     return this.#snapshot.lsn
   }

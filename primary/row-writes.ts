@@ -3,12 +3,14 @@
  *
  * Invariant: of two of them that write one row the later one in the order of the log wins; none meets a conflict.
  */
+import { ReplogError } from '../core/errors.js'
 import type { Position } from '../core/position.js'
 import type { CatalogIdentifier } from '../ddl/identifiers.js'
 import type { Annotations } from './annotations.js'
 import type { AckInput } from './ack-gate.js'
 import type { CommitResult, OneShot } from './commit-lane.js'
 import type { KeyInput, UpdateInput } from './statement.js'
+import { checkStatementInput, isObject } from './statement-form.js'
 import type { Transaction } from './transaction.js'
 import type { TransactionBody } from './transaction-body.js'
 
@@ -18,7 +20,7 @@ import type { TransactionBody } from './transaction-body.js'
  */
 export type RowWrite = { readonly upsert: UpdateInput } | { readonly delete: KeyInput }
 
-/** How rows are written by their keys. */
+/** Options of `catalog.writeRows`. */
 export interface RowWriteOptions {
   /** Carried in the log beside the statements, for the application's own use. */
   readonly annotations?: Annotations | undefined
@@ -71,6 +73,20 @@ export class RowWrites implements OneShot<CommitResult> {
 
   answerAgain({ position }: { readonly position: Position }): CommitResult {
     return { position, replayed: true }
+  }
+}
+
+/** Checks the form of writes; what is in them is checked where it is used. @throws ReplogError INVALID_ARGUMENT */
+export function checkWrites(writes: unknown): asserts writes is readonly RowWrite[] {
+  if (!Array.isArray(writes)) throw new ReplogError('INVALID_ARGUMENT', 'the writes are a list')
+  // Not `for of` over its entries, nor `forEach`: the one makes an object for each, the other passes over holes.
+  for (let ordinal = 0; ordinal < writes.length; ordinal++) {
+    const write: unknown = writes[ordinal]
+    const name = isObject(write) ? ('delete' in write ? 'delete' : 'upsert') : undefined
+    if (name === undefined || Object.keys(write as object).length !== 1 || !(name in (write as object))) {
+      throw new ReplogError('INVALID_ARGUMENT', `write ${ordinal}: an object with one key, \`upsert\` or \`delete\``)
+    }
+    checkStatementInput(name, (write as Readonly<Record<string, unknown>>)[name])
   }
 }
 

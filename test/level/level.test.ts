@@ -27,6 +27,7 @@ void t.test('a level at a location is a primary, and can be opened again', async
   await db.put('a', '1')
   t.equal((await db.catalog.tables())[0]?.name, 'kv')
   t.ok(db.primary)
+  t.equal(db.location, location)
   const second = new ReplogLevel(location)
   await t.rejects(second.open(), {
     code: 'LEVEL_DATABASE_NOT_OPEN',

@@ -10,7 +10,8 @@ import { createRequire } from 'node:module'
 import type { Test } from 'tap'
 import type { AbstractLevel } from 'abstract-level'
 
-type Level = AbstractLevel<Buffer>
+/** Not AbstractLevel itself, whose types hold for one class each. */
+type Level = Pick<AbstractLevel<Buffer>, 'open' | 'close' | 'supports'>
 type Body = (t: TapeTest) => unknown
 
 interface Registered {
@@ -30,8 +31,14 @@ const suite = createRequire(import.meta.url)('abstract-level/test') as (options:
   readonly factory: (options?: object) => Level
 }) => void
 
-/** @returns how many tests ran */
-export async function runSuite(t: Test, { factory, only = () => true }: SuiteOptions): Promise<number> {
+export interface Outcome {
+  readonly name: string
+  /** What is wrong; empty when it passed. */
+  readonly flaws: readonly string[]
+}
+
+/** Runs it, a test after the other. */
+export async function runSuite({ factory, only = () => true }: SuiteOptions): Promise<Outcome[]> {
   const registered: Registered[] = []
   suite({
     factory,
@@ -39,16 +46,20 @@ export async function runSuite(t: Test, { factory, only = () => true }: SuiteOpt
       registered.push({ name, body })
     },
   })
-  let ran = 0
+  const outcomes: Outcome[] = []
   // The suite itself relies on the order: its first tests find out what the database supports.
   for (const { name, body } of registered) {
-    if (!only(name)) continue
-    ran++
-    const flaws = await run(body)
+    if (only(name)) outcomes.push({ name, flaws: await run(body) })
+  }
+  return outcomes
+}
+
+/** Each test of the suite as an assertion. */
+export function report(t: Test, outcomes: readonly Outcome[]): void {
+  for (const { name, flaws } of outcomes) {
     if (flaws.length === 0) t.pass(name)
     else t.fail(name, { flaws })
   }
-  return ran
 }
 
 async function run(body: Body): Promise<string[]> {

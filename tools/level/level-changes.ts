@@ -13,6 +13,7 @@ import { asLevelError } from './level-error.js'
 import type { Coder } from './level-transaction.js'
 import { asBuffer } from './range-reader.js'
 
+/** From where on, with what is there first or not, until when. */
 export type LevelChangeOptions = Pick<ChangeOptions, 'after' | 'follow' | 'heartbeatMs' | 'signal' | 'snapshot'>
 
 interface Place {
@@ -21,7 +22,10 @@ interface Place {
   readonly token: string
 }
 
-/** `snapshot`: it was there before the changes. `before`: undefined for a new key, and where only keys are logged. */
+/**
+ * A key has a value. `snapshot`: it was there before the changes. `before`: undefined for a new key, and where only keys
+ * are logged.
+ */
 export interface LevelPut<K, V> extends Place {
   readonly type: 'put'
   readonly key: K
@@ -30,6 +34,7 @@ export interface LevelPut<K, V> extends Place {
   readonly snapshot: boolean
 }
 
+/** A key is gone. `before`: as in a put. */
 export interface LevelDel<K, V> extends Place {
   readonly type: 'del'
   readonly key: K
@@ -41,6 +46,7 @@ export interface LevelNote extends Place {
   readonly type: 'clear' | 'snapshotEnd' | 'heartbeat'
 }
 
+/** One event of `db.changes()`. */
 export type LevelChange<K, V> = LevelPut<K, V> | LevelDel<K, V> | LevelNote
 
 /** @throws LevelError, in `next()`: LEVEL_HISTORY_LOST, LEVEL_DIVERGED; the reason of an aborted signal */

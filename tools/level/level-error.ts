@@ -17,12 +17,17 @@ const LEVEL_CODES = {
 
 type Known = typeof LEVEL_CODES
 
+/** Codes of a `LevelError`. */
 export type LevelErrorCode =
   Known[keyof Known] | `LEVEL_${Exclude<ErrorCode, keyof Known>}` | 'LEVEL_INVALID_KEY' | 'LEVEL_INVALID_VALUE'
 
+/** What replog refuses, as an application of abstract-level knows errors. */
 export class LevelError extends Error {
+  /** Always `LevelError`. */
   override readonly name = 'LevelError'
+  /** Stable; what applications tell errors by. */
   readonly code: LevelErrorCode
+  /** What replog says, with its own code and details. */
   override readonly cause: ReplogError
 
   constructor(code: LevelErrorCode, cause: ReplogError) {

@@ -24,20 +24,20 @@ export class LevelIterator<Database, K, V> extends AbstractIterator<Database, K,
 
   // What abstract-level calls, with encoded keys and values.
 
-  async _next(): Promise<Entry | undefined> {
+  protected async _next(): Promise<Entry | undefined> {
     const [entry] = await this.#reader.read(1)
     return entry
   }
 
-  _nextv(size: number): Promise<Entry[]> {
+  protected _nextv(size: number): Promise<Entry[]> {
     return this.#reader.read(size)
   }
 
-  _seek(target: Buffer): void {
+  protected _seek(target: Buffer): void {
     this.#reader.seek(target)
   }
 
-  _close(): Promise<void> {
+  protected _close(): Promise<void> {
     this.#own?.close()
     return Promise.resolve()
   }

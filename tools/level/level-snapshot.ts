@@ -7,7 +7,9 @@ import { LevelError } from './level-error.js'
 /** What abstract-level's own constructor asks for, and its types do not say. */
 const Base = AbstractSnapshot as new (options: object) => AbstractSnapshot
 
+/** What `db.snapshot()` gives. */
 export class LevelSnapshot extends Base {
+  /** All that is read through it. */
   readonly reads: CatalogSnapshot
 
   constructor(options: object, reads: CatalogSnapshot) {
@@ -16,7 +18,7 @@ export class LevelSnapshot extends Base {
   }
 
   /** Called by abstract-level when nothing reads through it any more. */
-  _close(): Promise<void> {
+  protected _close(): Promise<void> {
     this.reads.close()
     return Promise.resolve()
   }

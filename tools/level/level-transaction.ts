@@ -14,6 +14,7 @@ import { asBuffer } from './range-reader.js'
 /** A level or one of its sublevels: what encodes keys and values. */
 export type Coder<K, V> = Pick<AbstractLevel<Buffer, K, V>, 'keyEncoding' | 'valueEncoding' | 'prefixKey'>
 
+/** What `db.transaction(work)` gives to `work`. Keys and values are encoded as those of the level. */
 export class LevelTransaction<K, V> {
   /** For other tables of the catalog. Who made it commits it or rolls it back. */
   readonly transaction: Transaction

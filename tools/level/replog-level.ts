@@ -41,6 +41,7 @@ export type { LevelChange, LevelChangeOptions, LevelDel, LevelNote, LevelPut } f
 export { LevelError, type LevelErrorCode } from './level-error.js'
 export type { LevelTransaction } from './level-transaction.js'
 
+/** What every level takes, beside what abstract-level takes: encodings, `createIfMissing`, `errorIfExists`. */
 export interface ReplogLevelOptions<K, V> extends AbstractDatabaseOptions<K, V> {
   /** "schema.table"; `test.kv` when left out. */
   readonly table?: string | undefined
@@ -48,11 +49,13 @@ export interface ReplogLevelOptions<K, V> extends AbstractDatabaseOptions<K, V> 
   readonly ack?: AckInput | undefined
 }
 
+/** A level over a table of a server that the application has open. */
 export interface EmbeddedLevelOptions<K, V> extends ReplogLevelOptions<K, V> {
   /** Of a primary, or of a replica, where it only reads. The server stays open when the level is closed. */
   readonly catalog: CatalogReader
 }
 
+/** A level that opens a primary of its own. */
 export interface LocatedLevelOptions<K, V> extends ReplogLevelOptions<K, V> {
   /** Options of the primary that is opened at the location. */
   readonly primary?: Omit<PrimaryOptions, 'path'> | undefined
@@ -85,10 +88,20 @@ interface ReadOptions {
   readonly snapshot?: AbstractSnapshot | undefined
 }
 
+/**
+ * An abstract-level database on a table of replog.
+ *
+ *   const db = new ReplogLevel<string, Note>('./data', { valueEncoding: 'json' })
+ *   await db.put('1', { text: 'buy milk' })
+ *
+ * Errors are `LevelError`s with a `LEVEL_*` code, and those of abstract-level itself. A key has at most 4,093 bytes, of
+ * which a zero counts as two; a value with its key at most 16 MiB.
+ */
 export class ReplogLevel<K = string, V = string> extends AbstractLevel<Buffer, K, V> {
   /** "schema.table" of the table behind it. */
   readonly table: string
-  readonly #location: string | undefined
+  /** The data directory of its own primary; undefined for one over a catalog. */
+  readonly location: string | undefined
   readonly #primaryOptions: Omit<PrimaryOptions, 'path'>
   readonly #ack: AckInput | undefined
   readonly #given: CatalogReader | undefined
@@ -107,7 +120,7 @@ export class ReplogLevel<K = string, V = string> extends AbstractLevel<Buffer, K
     const manifest = { ...MANIFEST, createIfMissing: given === undefined || given instanceof Catalog }
     super(manifest, forward)
     this.table = fullName(table)
-    this.#location = typeof place === 'string' ? place : undefined
+    this.location = typeof place === 'string' ? place : undefined
     this.#primaryOptions = primary
     this.#ack = ack
     this.#given = given
@@ -169,24 +182,24 @@ export class ReplogLevel<K = string, V = string> extends AbstractLevel<Buffer, K
 
   // From here on what abstract-level calls, with encoded keys and values.
 
-  async _open(options: OpenOptions): Promise<void> {
+  protected async _open(options: OpenOptions): Promise<void> {
     await this.#leveled(async () => {
       if (this.#given !== undefined) await openTable(this.#given, this.table, options)
-      else this.#primary = await openLocation(this.#location!, this.table, options, this.#primaryOptions)
+      else this.#primary = await openLocation(this.location!, this.table, options, this.#primaryOptions)
     })
   }
 
-  async _close(): Promise<void> {
+  protected async _close(): Promise<void> {
     const primary = this.#primary
     this.#primary = undefined
     await this.#leveled(async () => primary?.close())
   }
 
-  _get(key: Buffer, options: ReadOptions): Promise<Buffer | undefined> {
+  protected _get(key: Buffer, options: ReadOptions): Promise<Buffer | undefined> {
     return this.#leveled(() => Promise.resolve(this.#read(options, (form, reads) => valueOf(form, reads, key))))
   }
 
-  _getSync(key: Buffer, options: ReadOptions): Buffer | undefined {
+  protected _getSync(key: Buffer, options: ReadOptions): Buffer | undefined {
     try {
       return this.#read(options, (form, reads) => valueOf(form, reads, key))
     } catch (error) {
@@ -194,37 +207,37 @@ export class ReplogLevel<K = string, V = string> extends AbstractLevel<Buffer, K
     }
   }
 
-  _getMany(keys: readonly Buffer[], options: ReadOptions): Promise<(Buffer | undefined)[]> {
+  protected _getMany(keys: readonly Buffer[], options: ReadOptions): Promise<(Buffer | undefined)[]> {
     return this.#leveled(() =>
       Promise.resolve(this.#read(options, (form, reads) => keys.map((key) => valueOf(form, reads, key)))),
     )
   }
 
-  _has(key: Buffer, options: ReadOptions): Promise<boolean> {
+  protected _has(key: Buffer, options: ReadOptions): Promise<boolean> {
     return this.#leveled(() =>
       Promise.resolve(this.#read(options, (form, reads) => imageOf(form, reads, key) !== undefined)),
     )
   }
 
-  _hasMany(keys: readonly Buffer[], options: ReadOptions): Promise<boolean[]> {
+  protected _hasMany(keys: readonly Buffer[], options: ReadOptions): Promise<boolean[]> {
     return this.#leveled(() =>
       Promise.resolve(this.#read(options, (form, reads) => keys.map((key) => imageOf(form, reads, key) !== undefined))),
     )
   }
 
-  _put(key: Buffer, value: Buffer): Promise<void> {
+  protected _put(key: Buffer, value: Buffer): Promise<void> {
     return this.#write([{ type: 'put', key, value }])
   }
 
-  _del(key: Buffer): Promise<void> {
+  protected _del(key: Buffer): Promise<void> {
     return this.#write([{ type: 'del', key }])
   }
 
-  _batch(operations: readonly Operation[]): Promise<void> {
+  protected _batch(operations: readonly Operation[]): Promise<void> {
     return this.#write(operations)
   }
 
-  async _clear(options: RangeInput & ReadOptions): Promise<void> {
+  protected async _clear(options: RangeInput & ReadOptions): Promise<void> {
     const own = options.snapshot === undefined ? this.#snapshotNow() : undefined
     try {
       const reader = new RangeReader(own ?? readsOf(options.snapshot!), this.table, options, false)
@@ -240,7 +253,7 @@ export class ReplogLevel<K = string, V = string> extends AbstractLevel<Buffer, K
     }
   }
 
-  _iterator(
+  protected _iterator(
     options: AbstractIteratorOptions<K, V> & RangeInput & ReadOptions & { readonly values: boolean },
   ): AbstractIterator<this, K, V> {
     const own = options.snapshot === undefined ? this.#snapshotNow() : undefined
@@ -248,7 +261,7 @@ export class ReplogLevel<K = string, V = string> extends AbstractLevel<Buffer, K
     return new LevelIterator(this, options, reader, own)
   }
 
-  _snapshot(options: object): LevelSnapshot {
+  protected _snapshot(options: object): LevelSnapshot {
     return new LevelSnapshot(options, this.#snapshotNow())
   }
 
