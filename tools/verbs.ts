@@ -50,6 +50,7 @@ export const VERBS: readonly VerbEntry[] = [
   { name: 'bench http', load: async () => (await import('./bench/http.js')).verb },
   { name: 'bench apply', load: async () => (await import('./bench/apply.js')).verb },
   { name: 'bench scan', load: async () => (await import('./bench/scan.js')).verb },
+  { name: 'bench changes', load: async () => (await import('./bench/changes.js')).verb },
   { name: 'bench open', load: async () => (await import('./bench/open.js')).verb },
   { name: 'bench clone', load: async () => (await import('./bench/clone.js')).verb },
   { name: 'bench all', load: async () => (await import('./bench/all.js')).verb },

@@ -19,6 +19,7 @@ import {
 import type { ChangeFilter } from './change-filter.js'
 import type { SnapshotWalk } from './snapshot-walk.js'
 import type { StreamedTable, StreamedTables } from './streamed-tables.js'
+import type { TransactionReader } from './transaction-reader.js'
 
 const NO_ANNOTATIONS: Readonly<Record<string, string>> = Object.freeze({})
 
@@ -30,7 +31,7 @@ export class ChangeDecoder {
   #serverIdText = ''
   /** The transaction that is decoded, and how far it is. */
   #transaction: Transaction | undefined
-  #position: Position | undefined
+  #reader: TransactionReader | undefined
   #walk: SnapshotWalk | undefined
   #origin: ChangeOrigin | undefined
   #statement = 0
@@ -46,10 +47,14 @@ export class ChangeDecoder {
     this.#filter = filter
   }
 
-  /** Begins a transaction. @param from ordinal of the first change that was not told before */
-  open(transaction: Transaction, position: Position, from: number, walk: SnapshotWalk | undefined): void {
+  /**
+   * Begins a transaction.
+   * @param reader stands behind it until it is done
+   * @param from ordinal of the first change that was not told before
+   */
+  open(transaction: Transaction, reader: TransactionReader, from: number, walk: SnapshotWalk | undefined): void {
     this.#transaction = transaction
-    this.#position = position
+    this.#reader = reader
     this.#walk = walk
     this.#from = from
     this.#origin = undefined
@@ -142,7 +147,7 @@ export class ChangeDecoder {
 
   /** @returns the number of its changes */
   #takeDefinition(statement: DefinitionStatement, changes: RowOrDefinition[]): number {
-    this.#tables.note(statement, this.#position!.lsn)
+    this.#tables.note(statement, this.#transaction!.lsn)
     if (statement.kind === 'createTable') this.#walk?.noteTable(statement.after.id)
     const events = definitionParts(statement)
     events.forEach((parts, at) => {
@@ -155,7 +160,7 @@ export class ChangeDecoder {
   }
 
   #originNow(): ChangeOrigin {
-    return (this.#origin ??= this.#makeOrigin(this.#transaction!, this.#position!))
+    return (this.#origin ??= this.#makeOrigin(this.#transaction!, this.#reader!.position))
   }
 
   #makeOrigin(transaction: Transaction, position: Position): ChangeOrigin {

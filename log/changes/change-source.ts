@@ -213,7 +213,7 @@ export class ChangeSource {
         if (reader.catalogId !== this.#catalogId) continue
         const transaction = reader.decode()
         if (!this.#tables.knows(transaction)) await this.#tables.learn(transaction, reader.position)
-        decoder.open(transaction, reader.position, from, this.#walk)
+        decoder.open(transaction, reader, from, this.#walk)
       }
       if (this.#options.transactions === true) this.#takeWhole(batch)
       else this.#isDropped = decoder.take(batch as RowOrDefinition[], CHANGE_BATCH_CHANGES_MAX)

@@ -22,8 +22,9 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
   readonly #signal: AbortSignal | undefined
   #batch: Change[] = []
   #next = 0
-  /** The step that is under way: who asks again before it ended waits for it. */
-  #turn: Promise<unknown> | undefined
+  /** Steps that are not through: who asks again before they are waits for them. */
+  #steps = 0
+  #turn: Promise<unknown> = Promise.resolve()
   #isEnded = false
 
   constructor(source: ChangeSource, signal: AbortSignal | undefined) {
@@ -45,16 +46,11 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
 
   /** @throws ReplogError HISTORY_LOST, DIVERGED, NOT_FOUND, CORRUPT, CLOSED; the reason of an aborted signal */
   next(): Promise<IteratorResult<Item, undefined>> {
-    if (this.#turn === undefined && this.#next < this.#batch.length) {
+    if (this.#steps === 0 && this.#next < this.#batch.length) {
       return Promise.resolve({ done: false, value: this.#batch[this.#next++] as Item })
     }
-    const step = this.#turn === undefined ? this.#step() : this.#turn.then(() => this.#step())
-    const turn = step
-      .catch(() => undefined)
-      .then(() => {
-        if (this.#turn === turn) this.#turn = undefined
-      })
-    this.#turn = turn
+    const step = this.#inTurn(this.#steps++ === 0 ? undefined : this.#turn)
+    this.#turn = step.catch(() => undefined)
     return step
   }
 
@@ -93,9 +89,19 @@ export class ChangeStream<Item = Change> implements AsyncIterableIterator<Item, 
     )
   }
 
-  async #step(): Promise<IteratorResult<Item, undefined>> {
-    if (this.#isEnded) return DONE
+  async #inTurn(turn: Promise<unknown> | undefined): Promise<IteratorResult<Item, undefined>> {
     try {
+      if (turn !== undefined) await turn
+      return await this.#step()
+    } finally {
+      // Before whoever waits goes on: the next change of the batch is then given without a step.
+      this.#steps--
+    }
+  }
+
+  async #step(): Promise<IteratorResult<Item, undefined>> {
+    try {
+      if (this.#isEnded) return DONE
       this.#stop.signal.throwIfAborted()
       if (this.#next >= this.#batch.length) {
         const result = await this.#batches.next()

@@ -49,7 +49,12 @@ export class StreamedTables {
 
   /** Whether a transaction may be decoded: the names of all schemas that it concerns are at hand. */
   knows(transaction: Transaction): boolean {
-    return this.#unknownSchemas(transaction) === undefined
+    for (const statement of transaction.statements) {
+      if (statement.kind === 'verifyMarker') continue
+      if ('rows' in statement && this.#known(statement.tableId, statement.tableVersion) !== undefined) continue
+      return this.#unknownSchemas(transaction) === undefined
+    }
+    return true
   }
 
   /** Looks for those names. @throws ReplogError CORRUPT, HISTORY_LOST, CLOSED */

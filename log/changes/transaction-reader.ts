@@ -8,10 +8,10 @@
  */
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
-import type { Lsn, Position } from '../../core/position.js'
+import { DIGEST_BYTES, type Lsn, type Position } from '../../core/position.js'
 import { DIGEST_OFFSET, FRAME_HEADER_BYTES, epochAt, frameLength, isLastSegmentAt, lsnAt } from '../codec/frame.js'
 import type { Transaction } from '../codec/message.js'
-import { decodeTransaction, peekTransaction } from '../codec/transaction-codec.js'
+import { decodeTransaction, peekCatalogId } from '../codec/transaction-codec.js'
 import { LogCursor } from '../log-cursor.js'
 import type { ReplicatedState } from '../replicated-state.js'
 
@@ -83,7 +83,7 @@ export class TransactionReader {
 
   /** Of the transaction that was taken and is not decoded. @throws ReplogError CORRUPT */
   get catalogId(): number {
-    return peekTransaction(this.#payloads[0]!).catalogId
+    return peekCatalogId(this.#payloads[0]!)
   }
 
   /** What was taken; once. @throws ReplogError CORRUPT, UNSUPPORTED_VERSION */
@@ -133,7 +133,8 @@ export class TransactionReader {
 
   #positionAt(at: number): Position {
     const bytes = this.#bytes
-    const digest = new Uint8Array(bytes.subarray(at + DIGEST_OFFSET, at + FRAME_HEADER_BYTES))
+    const digest = new Uint8Array(DIGEST_BYTES)
+    for (let index = 0; index < DIGEST_BYTES; index++) digest[index] = bytes[at + DIGEST_OFFSET + index]!
     return { epoch: epochAt(bytes, at), lsn: this.#lsn, digest }
   }
 }

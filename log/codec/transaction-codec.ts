@@ -210,6 +210,23 @@ export function peekTransaction(payload: Uint8Array): TransactionPeek {
   }
 }
 
+/** The catalog that one payload names, without making anything of the rest of its head. @throws ReplogError CORRUPT. */
+export function peekCatalogId(payload: Uint8Array): number {
+  reader.reset(payload)
+  try {
+    while (reader.more()) {
+      const tag = reader.tag()
+      if (tag === CATALOG_TAG) return reader.uint32()
+      // The fields of a head are in order; one that is absent is zero.
+      if (tag > CATALOG_TAG) break
+      reader.skip(tag)
+    }
+    return 0
+  } finally {
+    reader.release()
+  }
+}
+
 /**
  * The idempotency key in the payload of a transaction's segment 0, whose statements are passed over; undefined when it has
  * none, and in other segments. @throws ReplogError CORRUPT.

@@ -34,7 +34,7 @@ interface Round {
   readonly transactions: boolean
 }
 
-/** @returns how often the stream was resumed */
+/** @returns what a consumer made of the stream, which read it to the end of the log */
 async function snapshotWhileWriting(primary: Primary, { seed, cuts, transactions }: Round): Promise<FoldedTables> {
   const random = new Random(seed)
   const history = new RandomHistory(primary, new Random(seed + 1), { definitions: 0.15, large: 0.005, schemas: true })

@@ -8,6 +8,7 @@ import { type ApplyReport, storyOf as storyOfApply } from '../apply/report.js'
 import type { BladesReport } from '../blades/report.js'
 import { storyOf as storyOfBlades } from '../blades/report-html.js'
 import { type CloneReport, storyOf as storyOfClone } from '../clone/report.js'
+import { type ChangesReport, storyOf as storyOfChanges } from '../changes/report.js'
 import type { CommitReport } from '../commit/report.js'
 import type { RemoteReport } from '../commit/remote/remote-report.js'
 import { remoteStory } from '../commit/remote/remote-text.js'
@@ -27,6 +28,7 @@ export interface ReportsByKind {
   readonly apply: ApplyReport
   readonly clone: CloneReport
   readonly scan: ScanReport
+  readonly changes: ChangesReport
   readonly open: OpenReport
   readonly http: HttpReport
   readonly 'rotating-blades': BladesReport
@@ -43,6 +45,7 @@ const STORIES: Stories = {
   apply: storyOfApply,
   clone: storyOfClone,
   scan: storyOfScan,
+  changes: storyOfChanges,
   open: storyOfOpen,
   http: storyOfHttp,
   'rotating-blades': storyOfBlades,

@@ -16,6 +16,7 @@ export function partsOf({ quick, peers }: Extent): Part[] {
     { name: 'commit', args: ['commit', ...profile] },
     { name: 'apply', args: ['apply', ...profile] },
     { name: 'scan', args: ['scan', ...profile] },
+    { name: 'changes', args: ['changes', ...profile] },
     { name: 'open', args: ['open', ...profile] },
     { name: 'http', args: ['http', ...profile] },
     { name: 'commit-remote', args: ['commit', '--remote', ...profile, ...beside] },

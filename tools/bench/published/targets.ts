@@ -3,6 +3,7 @@
  * is taken from anywhere else.
  */
 import { formatBytes, formatCount } from '../../table-text.js'
+import type { Reader } from '../changes/report.js'
 import { type PublishedResult, findIn } from './results.js'
 
 export interface Verdict {
@@ -41,6 +42,9 @@ const CLONE_BYTES = 5 * 1024 ** 3
 const CLONE_P99_MAX = 2
 const CLONE_MEMORY_MAX = 300 * 1024 ** 2
 const CHANGES_MIN = 300_000
+const STREAMED_MIN = 300_000
+const STREAMED_LINES_MIN = 100_000
+const STREAMED_LONG = 10_000_000
 const GROWTH_MAX = 1.25
 const GROWN = 10_000_000
 const FULL_RUNS = 23_000_000
@@ -304,6 +308,33 @@ export const TARGETS: readonly Target[] = [
     },
   },
   {
+    id: 'changes',
+    what: 'a change stream read with `for await`, decoded',
+    atLeast: '300,000 changes/s',
+    judge: (results) => streamed(results, 'embedded', STREAMED_MIN),
+  },
+  {
+    id: 'changes-ndjson',
+    what: 'the same as NDJSON over HTTP, from a server in a process of its own',
+    atLeast: '100,000 changes/s',
+    judge: (results) => streamed(results, 'ndjson', STREAMED_LINES_MIN),
+  },
+  {
+    id: 'changes-memory',
+    what: 'memory while 10,000,000 changes are read',
+    atLeast: 'at most 1.25 × of that of the first fifth',
+    judge: (results) => {
+      const read = findIn(results, 'changes', ({ memory }) => (memory.changes >= STREAMED_LONG ? memory : undefined))
+      if (read === undefined) return undefined
+      const { early, late, ratio } = read.found
+      return {
+        measured: `${ratio} × (${formatBytes(late)} and ${formatBytes(early)})`,
+        from: read.name,
+        met: ratio <= GROWTH_MAX,
+      }
+    },
+  },
+  {
     id: 'growth',
     what: 'commit p50 and open time at 10^7 transactions against 10^4',
     atLeast: 'within 1.25 ×',
@@ -339,6 +370,21 @@ export const TARGETS: readonly Target[] = [
     },
   },
 ]
+
+/** Judged with one row in each transaction, which is the hardest. */
+function streamed(results: readonly PublishedResult[], reader: Reader, least: number): Verdict | undefined {
+  const read = findIn(results, 'changes', ({ series }) => {
+    const own = series.filter((one) => one.reader === reader)
+    return own.length === 0 ? undefined : own
+  })
+  if (read === undefined) return undefined
+  const texts = read.found.map(
+    ({ perSecond: { median }, rowsPerTransaction }) =>
+      `${perSecond(median)}/s with ${rowsPerTransaction} row${rowsPerTransaction === 1 ? '' : 's'} in each transaction`,
+  )
+  const met = read.found.every(({ perSecond: { median } }) => median >= least)
+  return { measured: texts.join(', '), from: read.name, met }
+}
 
 function cloneOf(results: readonly PublishedResult[]) {
   return findIn(results, 'clone', (report) => (report.settings.bytes >= CLONE_BYTES ? report : undefined))
