@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Random } from '../isolation/random.js'
+import { until } from '../replication/until.js'
 
 const CLIENTS = 8
 const ACK_MS_MAX = 2000
@@ -20,7 +21,6 @@ export class Load {
   #count = 0
   #isOver = true
   #clients: Promise<unknown> = Promise.resolve()
-  readonly #listeners = new Set<() => void>()
 
   constructor(random: Random) {
     this.#random = random
@@ -67,15 +67,7 @@ export class Load {
   /** Resolves when so many more transactions are acknowledged. */
   async acknowledgedMore(count: number): Promise<void> {
     const goal = this.acknowledged.size + count
-    await new Promise<void>((resolve) => {
-      const listener = (): void => {
-        if (this.acknowledged.size < goal) return
-        this.#listeners.delete(listener)
-        resolve()
-      }
-      this.#listeners.add(listener)
-      listener()
-    })
+    await until(() => this.acknowledged.size >= goal)
   }
 
   async #client(url: string): Promise<void> {
@@ -93,7 +85,6 @@ export class Load {
       })
       if (status === 200) {
         this.acknowledged.add(id)
-        for (const listener of this.#listeners) listener()
       } else {
         this.unknown++
         await delay(20)

@@ -14,10 +14,10 @@ import { type StoreReport, checkStore, prefixProblems } from '../crash/check-sto
 import { type ServerProcess, start } from '../failover/servers.js'
 import { spawnPlain } from '../house/spawn-plain.js'
 import type { Random } from '../isolation/random.js'
+import { until } from '../replication/until.js'
 import { BadLink } from './bad-link.js'
 
 const PROGRAM = fileURLToPath(new URL('../../tools/replog.js', import.meta.url))
-const POLL_MS = 20
 const DELAY_MS_MAX = 30
 const WRONG_MS_MAX = 600
 
@@ -117,12 +117,11 @@ export class TortureCluster {
   /** Resolves when both replicas have all that the primary has. */
   async converged(): Promise<void> {
     for (const member of this.replicas) {
-      for (;;) {
+      await until(async () => {
         const [status, lsn] = [await statusOf(member), BigInt((await statusOf(this.primary)).lsn)]
         assert.notEqual(status.replication?.state, 'stopped', `${member.name}: ${status.replication?.error?.message}`)
-        if (BigInt(status.lsn) >= lsn) break
-        await delay(POLL_MS)
-      }
+        return BigInt(status.lsn) >= lsn
+      })
     }
   }
 
