@@ -6,6 +6,9 @@ import { type BrowserContext, type Page, chromium } from 'playwright-core'
 import type { Test } from 'tap'
 import { requireTool } from '../house/tools.js'
 
+/** For whatever the browser is asked to do: it starts slowly on a machine that does other things, too. */
+const STEP_MS_MAX = 80_000
+
 const ARGUMENTS = [
   '--disable-gpu',
   '--disable-quic',
@@ -26,7 +29,9 @@ export async function openChromium(t: Test): Promise<BrowserContext | undefined>
     chromiumSandbox: false,
     args: ARGUMENTS,
     viewport: { width: 1440, height: 1000 },
+    timeout: STEP_MS_MAX,
   })
+  context.setDefaultTimeout(STEP_MS_MAX)
   t.teardown(async () => {
     await context.close()
     await rm(profile, { recursive: true, force: true })

@@ -1,21 +1,23 @@
 /** The status page in a browser, on real servers under load: what it shows moves, and it outlives its server. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Locator, Page } from 'playwright-core'
 import t from 'tap'
+import { until } from '../replication/until.js'
 import { openChromium, visit } from './chromium.js'
 import { HOSTILE_NAME, startPair } from './live-pair.js'
 
-const POLL_MS = 50
 /** What a browser says of a server that is gone or going. */
 const NETWORK_ERROR = /^Failed to load resource: (net::ERR_|the server responded with a status of 503)/
 
-/** The text of the element once it satisfies the condition; the test's own time limit ends the wait. */
+/** The text of the element once it satisfies the condition. */
 async function textOnce(locator: Locator, holds: (text: string) => boolean): Promise<string> {
-  for (;;) {
-    const text = (await locator.count()) === 1 ? ((await locator.textContent()) ?? '') : ''
-    if (text !== '' && holds(text)) return text
-    await delay(POLL_MS)
-  }
+  let text = ''
+  await until(async () => {
+    text = (await locator.count()) === 1 ? ((await locator.textContent()) ?? '') : ''
+    return text !== '' && holds(text)
+  }).catch((cause: unknown) => {
+    throw new Error(`${String(locator)} is "${text}", which is not ${holds.toString()}`, { cause })
+  })
+  return text
 }
 
 /** The number at the beginning of a figure; NaN when it is unknown. */
@@ -65,10 +67,7 @@ t.test('the status page on a pair under load', async (t) => {
     t.match(await page.locator('.server[data-role=primary] .facts').textContent(), /Writes.*taken/)
     const line = await pathOf(chartLine(page, '.server[data-role=primary]'))
     t.match(line, /^M[\d.]+,[\d.]+L/)
-    for (;;) {
-      if ((await pathOf(chartLine(page, '.server[data-role=primary]'))) !== line) break
-      await delay(POLL_MS)
-    }
+    await until(async () => (await pathOf(chartLine(page, '.server[data-role=primary]'))) !== line)
   })
 
   await t.test(

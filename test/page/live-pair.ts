@@ -11,6 +11,7 @@ import { ServedPrimary } from '../../primary/served-primary.js'
 import { Replica } from '../../replica/replica.js'
 import { ServedReplica } from '../../replica/served-replica.js'
 import { statusPage } from '../../tools/page/page.js'
+import { freePort } from '../nats/nats-server.js'
 
 type HttpServer = ReturnType<typeof createHttpServer>
 
@@ -25,10 +26,11 @@ const PAGE = statusPage()
 export class PageServer {
   readonly #serve: () => ClosableNode
   #running: { readonly app: HttpServer; readonly node: ClosableNode } | undefined
-  #port = 0
+  #port: number
 
-  constructor(serve: () => ClosableNode) {
+  constructor(serve: () => ClosableNode, port = 0) {
     this.#serve = serve
+    this.#port = port
   }
 
   get url(): string {
@@ -68,7 +70,12 @@ export async function startPair(t: Test): Promise<LivePair> {
     t.fail(`fault in the background: ${String(error)}`)
   }
   const primary = await Primary.open({ path: join(directory, 'primary'), onError })
-  const primaryServer = new PageServer(() => new ServedPrimary(primary, { name: `primary ${HOSTILE_NAME}`, onError }))
+  // Not a port that the system gives to clients: somebody could have it when the server comes back.
+  const port = await freePort()
+  const primaryServer = new PageServer(
+    () => new ServedPrimary(primary, { name: `primary ${HOSTILE_NAME}`, onError }),
+    port,
+  )
   await primaryServer.start()
   const name = `replica ${HOSTILE_NAME}`
   const replica = await Replica.open({ path: join(directory, 'replica'), from: primaryServer.url, name, onError })
