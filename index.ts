@@ -6,7 +6,7 @@
  */
 export { Primary, type PrimaryOptions } from './primary/primary.js'
 export type { LimitOptions } from './primary/limit-options.js'
-export { Catalog, type ExecuteResult } from './primary/catalog.js'
+export { Catalog, type ExecuteOptions, type ExecuteResult } from './primary/catalog.js'
 export type {
   CatalogSubscriptions,
   CreateSubscriptionOptions,
@@ -17,11 +17,20 @@ export type { WorkerStatus } from './primary/subscriptions/active-subscription.j
 export type { SubscriptionChange } from './primary/subscriptions/change-dispatch.js'
 export type { SubscribeOptions } from './primary/subscriptions/subscription-server.js'
 export type { Delivery, SubscriptionStream } from './primary/subscriptions/subscription-stream.js'
-export { Transaction, type TransactionOptions, type TransactionStatus } from './primary/transaction.js'
+export {
+  Transaction,
+  type CommitOptions,
+  type Isolation,
+  type TransactionOptions,
+  type TransactionStatus,
+} from './primary/transaction.js'
+export type { Cursor, CursorPage } from './primary/cursor.js'
+export type { AckInput } from './primary/ack-gate.js'
+export type { AlterCatalogInput, CreateCatalogInput } from './primary/catalog-definition.js'
 export type { CommitResult } from './primary/commit-lane.js'
 export type { RowWrite, RowWriteOptions } from './primary/row-writes.js'
 export type { StagedChange } from './primary/staged-changes.js'
-export type { TriggerFunction } from './primary/triggers.js'
+export type { TriggerFunction } from './primary/catalog.js'
 export type { Projection, ProjectionState, ProjectionStatus } from './primary/projections/projection.js'
 export type {
   ProjectionChange,

@@ -145,6 +145,8 @@ export const PROJECTION_NAME_LENGTH_MAX = 128
 export const PROJECTION_PROGRESS_MS = 200
 /** What its filter leaves out moves its position when it is so many transactions: moving it is one itself. */
 export const PROJECTION_PROGRESS_TRANSACTIONS = 1000
+/** Projections that are named among those who hold the log back, at most: those that are farthest back. */
+export const PROJECTION_LOG_HOLDERS_MAX = 20
 /** Pauses between attempts of a projection, in milliseconds: the first, doubled each time up to the longest. */
 export const PROJECTION_PAUSE_MS_DEFAULT = 100
 export const PROJECTION_PAUSE_MS_MAX = 30_000

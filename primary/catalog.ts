@@ -41,7 +41,7 @@ import { CatalogSubscriptions } from './subscriptions/catalog-subscriptions.js'
 import type { SubscribeOptions, SubscriptionServer } from './subscriptions/subscription-server.js'
 import type { SubscriptionStream } from './subscriptions/subscription-stream.js'
 import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
-import type { TriggerFunction, Triggers } from './triggers.js'
+import type { TriggerOf, Triggers } from './triggers.js'
 import type { WriteGate } from './write-gate.js'
 
 /** What a one-shot transaction answers. */
@@ -67,6 +67,9 @@ export interface ExecuteOptions extends TransactionOptions {
 /** How `transaction(work)` runs. */
 type RepeatedOptions = TransactionOptions & CommitOptions & { readonly attemptsMax?: number }
 
+/** A trigger of an application: see `Catalog.onCommit`. */
+export type TriggerFunction = TriggerOf<Transaction>
+
 export interface CatalogContext {
   readonly state: ReplicatedState
   readonly clock: Clock
@@ -75,7 +78,7 @@ export interface CatalogContext {
   readonly quotas: Quotas
   readonly acks: AckGate
   readonly gate: WriteGate
-  readonly triggers: Triggers
+  readonly triggers: Triggers<Transaction>
   /** Told of consumers that run here, for which the log is held. */
   readonly consumers: ConsumerHolders
   readonly subscriptions: SubscriptionServer

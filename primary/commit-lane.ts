@@ -40,7 +40,6 @@ import { checkIdempotencyKey } from './outcome.js'
 import type { Quotas } from './quotas.js'
 import type { ReadSet } from './read-set.js'
 import type { TransactionBody } from './transaction-body.js'
-import type { Triggers } from './triggers.js'
 import type { WriteGate } from './write-gate.js'
 
 /** What a commit answers: it is durable. */
@@ -84,6 +83,12 @@ export interface OneShot<Answer> {
   answerAgain(first: StoredOutcome): Answer
   /** What is done instead where it cannot run in one step. */
   runOnSnapshot(): Promise<Answer>
+}
+
+/** What the lane asks triggers. */
+interface LaneTriggers {
+  /** Whether one is to see the transaction before it commits. */
+  concern(body: TransactionBody): boolean
 }
 
 /** What the lane needs of a transaction to give it its place. */
@@ -169,7 +174,7 @@ export class CommitLane {
   readonly #locks: LockTable
   readonly #quotas: Quotas
   readonly #gate: WriteGate
-  readonly #triggers: Triggers
+  readonly #triggers: LaneTriggers
   readonly #body: LaneBody
   readonly #queue: Entrant[] = []
   #queueBytes = 0
@@ -183,7 +188,7 @@ export class CommitLane {
     locks: LockTable,
     quotas: Quotas,
     gate: WriteGate,
-    triggers: Triggers,
+    triggers: LaneTriggers,
   ) {
     this.#triggers = triggers
     this.#state = state

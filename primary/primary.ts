@@ -95,7 +95,7 @@ export class Primary {
   readonly gate: WriteGate
   readonly counters: PrimaryCounters = { transactions: 0, retries: 0, rollbacks: 0 }
   /** Functions of the application that see transactions before they commit. */
-  readonly triggers = new Triggers()
+  readonly triggers = new Triggers<Transaction>()
   readonly markers: VerifyMarkers
   readonly #scrub: Scrub
   readonly #clock: Clock

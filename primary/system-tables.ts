@@ -5,10 +5,22 @@
  * (`ddl/system-schema.ts`).
  */
 import { isReplogError } from '../core/errors.js'
-import { formatTableName } from '../ddl/identifiers.js'
+import type { CompiledTable } from '../ddl/compiled-table.js'
+import { type CatalogIdentifier, formatTableName } from '../ddl/identifiers.js'
 import { SYSTEM_OPTIONS, SYSTEM_SCHEMA_NAME } from '../ddl/system-schema.js'
 import type { TableDefinition } from '../ddl/table-definition.js'
-import type { Catalog } from './catalog.js'
+import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
+
+/** What consumers whose positions are rows need of their catalog. */
+export interface ConsumerCatalog {
+  readonly name: CatalogIdentifier
+  table(name: string): CompiledTable
+  begin(options?: TransactionOptions): Transaction
+  transaction<Result>(
+    work: (transaction: Transaction) => Promise<Result> | Result,
+    options?: TransactionOptions & CommitOptions,
+  ): Promise<Result>
+}
 
 export type SystemTableDefinition = Omit<TableDefinition, 'schema' | 'options'>
 
@@ -18,7 +30,7 @@ export function systemTableName(table: string): string {
 }
 
 /** Whether the catalog has the table; a lookup in memory while no definition changes. */
-export function hasSystemTable(db: Catalog, name: string): boolean {
+export function hasSystemTable(db: ConsumerCatalog, name: string): boolean {
   try {
     return db.table(systemTableName(name)).isSystem
   } catch (error) {
@@ -32,7 +44,7 @@ export function hasSystemTable(db: Catalog, name: string): boolean {
  * resolve.
  * @throws ReplogError ALREADY_EXISTS when users have a schema of this name; NOT_FOUND (catalog); as any commit
  */
-export async function ensureSystemTable(db: Catalog, definition: SystemTableDefinition): Promise<void> {
+export async function ensureSystemTable(db: ConsumerCatalog, definition: SystemTableDefinition): Promise<void> {
   if (hasSystemTable(db, definition.name)) return
   await db.transaction(async (transaction) => {
     await transaction.runAsSystem({

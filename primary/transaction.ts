@@ -64,7 +64,7 @@ export interface TransactionContext {
   readonly locks: LockTable
   readonly quotas: Quotas
   readonly acks: AckGate
-  readonly triggers: Triggers
+  readonly triggers: Triggers<Transaction>
   /** Counts transactions since the start; names this one in messages. */
   readonly ordinal: number
   readonly nowUs: bigint
@@ -594,14 +594,14 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   }
 
   /** What no trigger has seen yet. */
-  #unseen(triggers: TriggerRun): readonly TakenChange[] {
+  #unseen(triggers: TriggerRun<Transaction>): readonly TakenChange[] {
     return this.#ending(() => {
       this.#requireOpen()
       return triggers.take()
     })
   }
 
-  async #runTriggers(triggers: TriggerRun, changes: readonly TakenChange[]): Promise<void> {
+  async #runTriggers(triggers: TriggerRun<Transaction>, changes: readonly TakenChange[]): Promise<void> {
     try {
       await this.asGuest('a trigger', () => triggers.run(changes, this))
     } catch (error) {

@@ -28,27 +28,28 @@ import {
   takeStaged,
 } from './staged-changes.js'
 import type { TransactionBody } from './transaction-body.js'
-import type { Transaction } from './transaction.js'
 
 /**
+ * A trigger of an application. Throwing refuses the commit.
  * @param changes in the order in which the transaction made them, of the trigger's tables only; never none
  * @param transaction the one that commits: reads and writes are its own; it is not to be committed or undone
  */
-export type TriggerFunction = (changes: readonly StagedChange[], transaction: Transaction) => Promise<void> | void
+export type TriggerOf<Committing> = (changes: readonly StagedChange[], transaction: Committing) => Promise<void> | void
 
-interface Trigger {
+interface Trigger<Committing> {
   readonly filter: ChangeFilter
-  readonly run: TriggerFunction
+  readonly run: TriggerOf<Committing>
 }
 
-export class Triggers {
+/** @typeParam Committing the transactions */
+export class Triggers<Committing> {
   /** In the order of their registration. */
-  readonly #byCatalog = new Map<CatalogIdentifier, Set<Trigger>>()
+  readonly #byCatalog = new Map<CatalogIdentifier, Set<Trigger<Committing>>>()
 
   /** @returns takes the trigger away @throws ReplogError INVALID_ARGUMENT */
-  add(catalog: CatalogIdentifier, tables: string | readonly string[], run: TriggerFunction): () => void {
+  add(catalog: CatalogIdentifier, tables: string | readonly string[], run: TriggerOf<Committing>): () => void {
     if (typeof run !== 'function') throw new ReplogError('INVALID_ARGUMENT', 'a trigger is a function')
-    const trigger: Trigger = {
+    const trigger: Trigger<Committing> = {
       filter: new ChangeFilter({ tables: typeof tables === 'string' ? [tables] : tables }),
       run,
     }
@@ -73,20 +74,20 @@ export class Triggers {
   }
 
   /** Undefined when there is nothing to run. */
-  begin(body: TransactionBody): TriggerRun | undefined {
+  begin(body: TransactionBody): TriggerRun<Committing> | undefined {
     const triggers = this.#byCatalog.size === 0 ? undefined : this.#byCatalog.get(body.catalog)
     return triggers && new TriggerRun(body, triggers)
   }
 }
 
 /** The rounds of one commit. */
-export class TriggerRun {
+export class TriggerRun<Committing> {
   readonly #body: TransactionBody
-  readonly #triggers: ReadonlySet<Trigger>
+  readonly #triggers: ReadonlySet<Trigger<Committing>>
   #seen: StagedPlace = STAGED_BEGINNING
   #rounds = 0
 
-  constructor(body: TransactionBody, triggers: ReadonlySet<Trigger>) {
+  constructor(body: TransactionBody, triggers: ReadonlySet<Trigger<Committing>>) {
     this.#body = body
     this.#triggers = triggers
   }
@@ -108,7 +109,7 @@ export class TriggerRun {
   }
 
   /** @throws ReplogError TRIGGER_REFUSED, or the one that a trigger threw */
-  async run(changes: readonly TakenChange[], transaction: Transaction): Promise<void> {
+  async run(changes: readonly TakenChange[], transaction: Committing): Promise<void> {
     for (const { filter, run } of [...this.#triggers]) {
       const concerned = changes
         .filter(({ schema, name }) => filter.hasTable(schema, name, false))
@@ -124,7 +125,7 @@ export class TriggerRun {
   }
 }
 
-function hasTable(triggers: ReadonlySet<Trigger>, schema: string, table: string): boolean {
+function hasTable(triggers: ReadonlySet<Pick<Trigger<never>, 'filter'>>, schema: string, table: string): boolean {
   for (const { filter } of triggers) if (filter.hasTable(schema, table, false)) return true
   return false
 }

@@ -10,6 +10,7 @@
  * - rows are read again before each purge begins, and a position that is read too early holds back more, not less;
  * - a consumer that is gone holds nothing from the next look on.
  */
+import { PROJECTION_LOG_HOLDERS_MAX } from '../../core/limits.js'
 import type { Lsn } from '../../core/position.js'
 import type { CompiledTable } from '../../ddl/compiled-table.js'
 import type { ReadKey } from '../../ddl/dictionary.js'
@@ -38,6 +39,8 @@ export class ConsumerHolders {
   /** The tables as of such a count. */
   #tables: { readonly definitions: number; readonly list: readonly ConsumerTable[] } | undefined
   #holders: readonly RetentionHolder[] = []
+  /** Ends with the last look that was asked for. */
+  #turn: Promise<unknown> = Promise.resolve()
   /** Of consumers that run here: they may be ahead of their row, or have none that says a position yet. */
   readonly #running = new Map<string, () => Lsn>()
 
@@ -56,14 +59,26 @@ export class ConsumerHolders {
     }
   }
 
-  /** As of the last `refresh`. */
+  /** Those that are farthest back, as of the last `refresh`; who is behind the floor has lost what it needs. */
   holders(): RetentionHolder[] {
+    const floor = this.#state.trimFloor
     const running = [...this.#running].map(([name, lsn]) => ({ name, lsn: lsn() }))
-    return [...this.#holders.filter(({ name }) => !this.#running.has(name)), ...running]
+    const all = [...this.#holders.filter(({ name }) => !this.#running.has(name)), ...running]
+    const held = all.filter(({ lsn }) => lsn >= floor)
+    return held.sort((left, right) => Number(left.lsn - right.lsn)).slice(0, PROJECTION_LOG_HOLDERS_MAX)
   }
 
-  /** Reads the rows. @throws ReplogError CORRUPT, CLOSED */
-  async refresh(): Promise<void> {
+  /**
+   * Reads the rows. One look after the other: what an older one has found must not replace it.
+   * @throws ReplogError CORRUPT, CLOSED
+   */
+  refresh(): Promise<void> {
+    const turn = this.#turn.then(() => this.#read())
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  async #read(): Promise<void> {
     const definitions = this.#definitions
     const known = this.#tables?.definitions === definitions ? this.#tables.list : undefined
     if (known?.length === 0) {

@@ -15,8 +15,13 @@
 import { randomUUID } from 'node:crypto'
 import { ReplogError } from '../../core/errors.js'
 import { PROJECTION_NAME_LENGTH_MAX } from '../../core/limits.js'
-import type { Catalog } from '../catalog.js'
-import { type SystemTableDefinition, ensureSystemTable, hasSystemTable, systemTableName } from '../system-tables.js'
+import {
+  type ConsumerCatalog,
+  type SystemTableDefinition,
+  ensureSystemTable,
+  hasSystemTable,
+  systemTableName,
+} from '../system-tables.js'
 import type { Transaction } from '../transaction.js'
 
 const DEFINITION: SystemTableDefinition = {
@@ -66,7 +71,7 @@ export class ProjectionPosition {
   }
 
   /** Makes this the runner, whoever was before. @throws ReplogError as any commit; ALREADY_EXISTS (a schema of users) */
-  async takeOver(db: Catalog, nowUs: () => bigint): Promise<HeldPosition> {
+  async takeOver(db: ConsumerCatalog, nowUs: () => bigint): Promise<HeldPosition> {
     await ensureSystemTable(db, DEFINITION)
     this.#held = await db.transaction(
       async (transaction) => {
@@ -109,7 +114,7 @@ export class ProjectionPosition {
 }
 
 /** All of a catalog. @throws ReplogError NOT_FOUND (catalog) */
-export async function listProjections(db: Catalog): Promise<ProjectionRow[]> {
+export async function listProjections(db: ConsumerCatalog): Promise<ProjectionRow[]> {
   const transaction = db.begin({ readOnly: true })
   try {
     if (!hasSystemTable(db, DEFINITION.name)) return []
@@ -126,7 +131,7 @@ export async function listProjections(db: Catalog): Promise<ProjectionRow[]> {
  * @throws ReplogError NOT_FOUND
  */
 export async function clearProjection(
-  db: Catalog,
+  db: ConsumerCatalog,
   name: string,
   how: 'reset' | 'drop',
   work: ((transaction: Transaction) => Promise<unknown>) | undefined,

@@ -28,7 +28,7 @@ import { ChangeSource } from '../../log/changes/change-source.js'
 import { parseChangeToken } from '../../log/changes/change-token.js'
 import { type ConsumerHolders, consumerHolderName } from '../../log/purge/consumer-holders.js'
 import type { ReplicatedState } from '../../log/replicated-state.js'
-import type { Catalog } from '../catalog.js'
+import type { ConsumerCatalog } from '../system-tables.js'
 import type { Transaction } from '../transaction.js'
 import type { CheckedOptions, ProjectionHandler } from './projection-options.js'
 import { ProjectionPosition } from './projection-positions.js'
@@ -88,7 +88,7 @@ export class Projection {
   /** Resolves when it has stopped; rejects with the error with which it failed. */
   readonly done: Promise<void>
   readonly #context: ProjectionContext
-  readonly #db: Catalog
+  readonly #db: ConsumerCatalog
   readonly #handler: ProjectionHandler<Change>
   readonly #options: CheckedOptions
   readonly #filter: ChangeFilter
@@ -105,7 +105,7 @@ export class Projection {
   /** It begins at once. */
   constructor(
     context: ProjectionContext,
-    db: Catalog,
+    db: ConsumerCatalog,
     name: string,
     handler: ProjectionHandler<Change>,
     options: CheckedOptions,
@@ -182,14 +182,15 @@ export class Projection {
     if (begun !== undefined) this.#heldLsn = this.#seenLsn = begun.position.lsn
     else if (snapshot) this.#heldLsn = state.durable.lsn
     const from = token ?? (snapshot ? undefined : (after ?? '0'))
-    const source = new ChangeSource(state, this.#db.name, {
+    const streamed = {
       ...this.#options.filter,
       // Whole ones, whatever the handler is given.
       transactions: true,
       after: from,
       snapshot: from === undefined,
       heartbeatMs: PROJECTION_PROGRESS_MS,
-    })
+    }
+    const source = new ChangeSource(state, this.#db.name, streamed, clock)
     this.#state = 'running'
     for await (const batch of source.batches(signal)) {
       for (const units of this.#chunks(batch)) {

@@ -2,7 +2,7 @@
 import type { Clock } from '../../core/clock.js'
 import type { ReplicatedState } from '../../log/replicated-state.js'
 import { parseChangeToken } from '../../log/changes/change-token.js'
-import type { Catalog } from '../catalog.js'
+import type { ConsumerCatalog } from '../system-tables.js'
 import type { Transaction } from '../transaction.js'
 import { checkProjectionName } from './projection-options.js'
 import { clearProjection, listProjections } from './projection-positions.js'
@@ -22,11 +22,11 @@ export interface ProjectionListing {
 
 /** The projections of a catalog. */
 export class Projections {
-  readonly #db: Catalog
+  readonly #db: ConsumerCatalog
   readonly #state: ReplicatedState
   readonly #clock: Clock
 
-  constructor(db: Catalog, state: ReplicatedState, clock: Clock) {
+  constructor(db: ConsumerCatalog, state: ReplicatedState, clock: Clock) {
     this.#db = db
     this.#state = state
     this.#clock = clock

@@ -69,7 +69,7 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
   const acknowledgements = new Acknowledgements(clock)
   const acks = new AckGate(state, acknowledgements, clock, undefined)
   const gate = new WriteGate(new Fence(state), acknowledgements, 0)
-  const triggers = new Triggers()
+  const triggers = new Triggers<Transaction>()
   const lane = new CommitLane(state, names, clock, locks, quotas, gate, triggers)
   const purger = new LogPurger(state, clock, undefined, () => undefined)
   const subscriptions = new SubscriptionServer(state, clock, purger, () => undefined)
