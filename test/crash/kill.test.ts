@@ -14,7 +14,7 @@ import { Pair } from './pair.js'
 const ROUNDS = Number(process.env['REPLOG_TORTURE_ROUNDS'] ?? 6)
 const CLIENTS = 24
 
-t.setTimeout(30_000 + ROUNDS * 15_000)
+t.setTimeout(80_000 + ROUNDS * 15_000)
 
 void t.test(`${ROUNDS} rounds of kill -9 on primary and replica, seed ${TEST_SEED}`, async (t) => {
   const random = new Random(TEST_SEED)
