@@ -20,6 +20,8 @@ import { HttpClient } from '../../tools/http-client.js'
 import { raiseFloor } from '../log/raise-floor.js'
 import { Random, TEST_SEED } from '../isolation/random.js'
 import { type Serving, TABLE_T, serve } from '../http/serving.js'
+import { freePort } from '../nats/nats-server.js'
+import { until } from '../replication/until.js'
 import { jsonLines, replog } from './recording-terminal.js'
 
 const FILE_BYTES = '4096'
@@ -202,7 +204,7 @@ void t.test('G3: a log that trickles is synced meanwhile', async (t) => {
   const stop = new AbortController()
   const options = { once: false, signal: stop.signal, onInterrupted: () => undefined }
   const following = followLog(new HttpClient(server.url), writer, options)
-  for (let n = 0; n < 100 && !synced.signal.aborted; n++) {
+  for (let n = 0; n < 1000 && !synced.signal.aborted; n++) {
     await insert(server, 1)
     await delay(40)
   }
@@ -412,11 +414,12 @@ void t.test(
 
 void t.test(
   'a server that goes away is waited for; SIGTERM ends with all that was received',
-  { timeout: 60_000 },
+  { timeout: 150_000 },
   async (t) => {
     const dir = t.testdir({})
     const path = join(dir, 'data')
-    let server = await serve({ path })
+    // Not a port that the system gives to clients: somebody could have it when the server comes back.
+    let server = await serve({ path, port: await freePort() })
     await server.primary.catalog().execute([{ createTable: { table: TABLE_T } }])
     const port = new URL(server.url).port
     const archiveDir = join(dir, 'archive')
@@ -434,13 +437,13 @@ void t.test(
     })
     await reaches(archiveDir, server)
     await server.close()
-    while (!said.includes('"interrupted"')) await delay(20)
+    await until(() => said.includes('"interrupted"'))
     server = await serve({ path, port: Number(port) })
     t.teardown(() => server.close())
     await insert(server, 5)
     await reaches(archiveDir, server)
     child.kill('SIGTERM')
-    const [exit] = (await once(child, 'exit')) as [number]
+    const [exit] = (await once(child, 'close')) as [number]
     t.equal(exit, 0)
     t.same(jsonLines(said).at(-1), { event: 'stopped', position: formatPosition(server.primary.state.durable) })
   },
@@ -448,9 +451,5 @@ void t.test(
 
 async function reaches(dir: string, server: Serving): Promise<void> {
   const whole = await wholeLog(server)
-  for (;;) {
-    const left = await archived(dir, beginning(server)).catch(() => Buffer.alloc(0))
-    if (left.equals(whole)) return
-    await delay(20)
-  }
+  await until(async () => (await archived(dir, beginning(server)).catch(() => Buffer.alloc(0))).equals(whole))
 }

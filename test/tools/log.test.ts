@@ -18,6 +18,7 @@ import { serve } from '../http/serving.js'
 import { raiseFloor } from '../log/raise-floor.js'
 import { repositoryPath } from '../house/repository.js'
 import { requireTool } from '../house/tools.js'
+import { until } from '../replication/until.js'
 import { jsonLines, recordedStream, replog } from './recording-terminal.js'
 
 const ORDERS = {
@@ -336,24 +337,25 @@ t.test('log tail follows from the end, and ends with the signal', async (t) => {
     terminal: new Terminal(out.stream, out.stream),
     untilStopped: () => stop.signal,
   })
-  const lines = async (count: number): Promise<Record<string, unknown>[]> => {
-    for (;;) {
-      const printed = jsonLines(out.bytes().toString())
-      if (printed.length >= count) return printed
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
+  const printed = (): Record<string, unknown>[] => jsonLines(out.bytes().toString())
+  let id = 0
+  const insert = (): Promise<unknown> => db.execute([{ insert: { table: 'orders', rows: [{ id: ++id }] } }])
   // It reads the position first and then follows from there: whatever it began with, it sees all that comes later.
-  for (let id = 1; id <= 3; id++) await db.execute([{ insert: { table: 'orders', rows: [{ id }] } }])
-  const printed = await lines(1)
-  const first = Number(printed[0]?.['lsn'])
-  await db.execute([{ insert: { table: 'orders', rows: [{ id: 4 }] } }])
-  const all = await lines(6 - first + 1)
+  await until(async () => {
+    await insert()
+    return printed().length > 0
+  })
+  await insert()
+  const first = Number(printed()[0]?.['lsn'])
+  const count = Number(serving.primary.position.lsn) - first + 1
+  await until(() => printed().length >= count)
   t.same(
-    all.map(({ lsn }) => Number(lsn)),
-    Array.from({ length: 6 - first + 1 }, (_, at) => first + at),
+    printed().map(({ lsn }) => Number(lsn)),
+    Array.from({ length: count }, (_, at) => first + at),
   )
-  t.match(all.at(-1)?.['statements'], [{ insert: { table: 'test.orders', rows: [{ after: { id: '4' } }] } }])
+  t.match(printed().at(-1)?.['statements'], [
+    { insert: { table: 'test.orders', rows: [{ after: { id: String(id) } }] } },
+  ])
   stop.abort()
   await t.resolves(running)
 })
