@@ -12,7 +12,8 @@ import type { FencedBlock } from './markdown.js'
 import { repositoryPath } from './repository.js'
 import { spawnPlain } from './spawn-plain.js'
 
-const EXAMPLE_MS_MAX = 60_000
+/** Nearly all the time that a test file has: a busy machine may take long. */
+const EXAMPLE_MS_MAX = 150_000
 
 export interface Outcome {
   readonly ok: boolean
@@ -30,6 +31,7 @@ async function run(command: string, args: string[], directory: string): Promise<
       output += text
     })
   }
+  const closed = new Promise((resolve) => child.on('close', resolve))
   const killGroup = (): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
@@ -47,6 +49,8 @@ async function run(command: string, args: string[], directory: string): Promise<
   })
   clearTimeout(timer)
   killGroup()
+  // What it wrote may still be on its way.
+  await closed
   return { ok: exitCode === 0, output }
 }
 

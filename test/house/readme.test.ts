@@ -6,6 +6,7 @@ import t from 'tap'
 import { runShell, runTypeScript } from './examples.js'
 import { fencedBlocks, tableRows, type FencedBlock } from './markdown.js'
 import { freePort } from '../nats/nats-server.js'
+import { until } from '../replication/until.js'
 import { repositoryPath, repositoryText } from './repository.js'
 
 /** Ports as README.md writes them. */
@@ -80,8 +81,7 @@ t.test('what a shell example starts is stopped with it', async (t) => {
       return false
     }
   }
-  for (let attempt = 0; attempt < 100 && isRunning(); attempt++) await new Promise((resolve) => setTimeout(resolve, 20))
-  t.notOk(isRunning())
+  await until(() => !isRunning())
 })
 
 if (existsSync(repositoryPath('README.md'))) {
