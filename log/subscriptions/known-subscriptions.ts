@@ -8,7 +8,6 @@
  * subscription that was made a moment ago lose nothing.
  */
 import { SUBSCRIPTIONS_LISTED_MAX } from '../../core/limits.js'
-import type { Lsn } from '../../core/position.js'
 import type { CompiledTable } from '../../ddl/compiled-table.js'
 import { SYSTEM_SCHEMA_NAME } from '../../ddl/system-schema.js'
 import { keyText, tableKey } from '../../store/keys.js'
@@ -19,15 +18,7 @@ import type { Retention, RetentionHolder } from '../purge/retention.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import { entriesOf } from '../view-entries.js'
 import { type Reading, type SubscriptionsStatus, subscriptionsStatus } from './subscriptions-status.js'
-import { SUBSCRIPTIONS_TABLE_NAME, type SubscriptionRow, heldLsn, subscriptionOf } from './subscription-row.js'
-
-export interface KnownSubscription {
-  /** For people: its name or, on a replica that has not met it, its id. */
-  readonly catalog: string
-  readonly row: SubscriptionRow
-  /** See `heldLsn`. */
-  readonly lsn: Lsn | undefined
-}
+import { type KnownSubscription, SUBSCRIPTIONS_TABLE_NAME, heldLsn, subscriptionOf } from './subscription-row.js'
 
 interface KnownTable {
   catalog: string

@@ -28,6 +28,14 @@ export interface SubscriptionRow {
   readonly acknowledgedAt: string | undefined
 }
 
+export interface KnownSubscription {
+  /** For people: its name or, on a replica that has not met it, its id. */
+  readonly catalog: string
+  readonly row: SubscriptionRow
+  /** See `heldLsn`. */
+  readonly lsn: Lsn | undefined
+}
+
 /** @throws ReplogError CORRUPT */
 export function subscriptionOf(table: CompiledTable, image: Uint8Array): SubscriptionRow {
   return subscriptionOfRow(table.toObject(table.rows.decode(image)))

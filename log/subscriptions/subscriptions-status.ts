@@ -2,7 +2,7 @@
 import { SUBSCRIPTIONS_LISTED_MAX } from '../../core/limits.js'
 import type { Lsn } from '../../core/position.js'
 import type { ReplicatedState } from '../replicated-state.js'
-import type { KnownSubscription } from './known-subscriptions.js'
+import type { KnownSubscription } from './subscription-row.js'
 
 export interface SubscriptionsStatus {
   readonly count: number

@@ -45,6 +45,7 @@ export interface ActiveContext {
   readonly subscriptions: () => number
 }
 
+/** A worker of a subscription. */
 export interface WorkerStatus {
   readonly name: string
   /** Changes that it has and has not acknowledged. */

@@ -14,12 +14,12 @@ import type { ReplicatedState } from '../../log/replicated-state.js'
 import { requireSameHistory } from '../../log/same-history.js'
 import { nextCommitUs } from '../../log/subscriptions/next-change-age.js'
 import { type SubscriptionRow, heldLsn } from '../../log/subscriptions/subscription-row.js'
-import type { Catalog } from '../catalog.js'
 import type { WorkerStatus } from './active-subscription.js'
 import { type SubscriptionServer, lostOf, requireSubscriptionName } from './subscription-server.js'
-import { type SubscriptionTable, changed } from './subscription-table.js'
+import { type SubscriptionCatalog, type SubscriptionTable, changed } from './subscription-table.js'
 import { compareTokens } from './token-order.js'
 
+/** Where a subscription begins. */
 export interface SubscriptionStart {
   /** Behind this token, position or LSN ("0": the beginning of the log); from now on when left out. */
   readonly after?: string | undefined
@@ -27,11 +27,13 @@ export interface SubscriptionStart {
   readonly snapshot?: boolean | undefined
 }
 
+/** What a subscription lets through, and where it begins. */
 export interface CreateSubscriptionOptions extends ChangeFilterInput, SubscriptionStart {
   /** True: where there is one of the name already, it stays as it is. */
   readonly ifNotExists?: boolean | undefined
 }
 
+/** A subscription as it is listed. */
 export interface Subscription {
   readonly name: string
   /** As given; null: all. */
@@ -57,12 +59,13 @@ export interface Subscription {
   readonly problem: string | null
 }
 
+/** The subscriptions of one catalog: `db.subscriptions`. */
 export class CatalogSubscriptions {
   readonly #server: SubscriptionServer
   readonly #state: ReplicatedState
-  readonly #db: Catalog
+  readonly #db: SubscriptionCatalog
 
-  constructor(server: SubscriptionServer, state: ReplicatedState, db: Catalog) {
+  constructor(server: SubscriptionServer, state: ReplicatedState, db: SubscriptionCatalog) {
     this.#server = server
     this.#state = state
     this.#db = db

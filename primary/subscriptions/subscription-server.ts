@@ -16,12 +16,12 @@ import type { RetentionHolder } from '../../log/purge/retention.js'
 import { KnownSubscriptions } from '../../log/subscriptions/known-subscriptions.js'
 import { type SubscriptionRow, heldLsn } from '../../log/subscriptions/subscription-row.js'
 import { type SubscriptionsStatus, subscriptionsStatus } from '../../log/subscriptions/subscriptions-status.js'
-import type { Catalog } from '../catalog.js'
 import { ActiveSubscription, type SubscriptionWindow, WINDOW_DEFAULT, lostPlace } from './active-subscription.js'
 import type { Worker } from './dispatch.js'
 import { type Membership, SubscriptionStream } from './subscription-stream.js'
-import { SubscriptionTable } from './subscription-table.js'
+import { type SubscriptionCatalog, SubscriptionTable } from './subscription-table.js'
 
+/** Who takes part in a subscription. */
 export interface SubscribeOptions {
   /**
    * Name of this worker among those that share the subscription: the same keys go to the same name. A random one when left
@@ -64,7 +64,7 @@ export class SubscriptionServer {
   }
 
   /** @throws ReplogError INVALID_ARGUMENT */
-  subscribe(db: Catalog, name: string, options: SubscribeOptions = {}): SubscriptionStream {
+  subscribe(db: SubscriptionCatalog, name: string, options: SubscribeOptions = {}): SubscriptionStream {
     requireOptions(options)
     requireSubscriptionName('subscription', name)
     const { worker = `worker-${randomUUID()}`, signal } = options
@@ -75,19 +75,19 @@ export class SubscriptionServer {
     return new SubscriptionStream((stream, worker) => this.#join(db, name, stream, worker), worker, signal)
   }
 
-  table(db: Catalog): SubscriptionTable {
+  table(db: SubscriptionCatalog): SubscriptionTable {
     return new SubscriptionTable(db, this.clock)
   }
 
   /** Resolves when the status has what the catalog has, under its name. @throws ReplogError NOT_FOUND (catalog) */
-  async know(db: Catalog): Promise<void> {
+  async know(db: SubscriptionCatalog): Promise<void> {
     await this.known.settled()
     const { id } = this.#state.dictionary.catalog(this.#state.readDurable, db.name)
     this.known.nameCatalog(id, db.name)
   }
 
   /** Who reads it now. */
-  active(db: Catalog, name: string): ActiveSubscription | undefined {
+  active(db: SubscriptionCatalog, name: string): ActiveSubscription | undefined {
     const active = this.#active.get(keyOf(db, name))
     return active?.isEnding === true ? undefined : active
   }
@@ -96,7 +96,11 @@ export class SubscriptionServer {
    * Does something with a subscription that nobody reads, and lets nobody read it meanwhile.
    * @returns who reads it; then nothing is done
    */
-  async unlessRead(db: Catalog, name: string, work: () => Promise<void>): Promise<ActiveSubscription | undefined> {
+  async unlessRead(
+    db: SubscriptionCatalog,
+    name: string,
+    work: () => Promise<void>,
+  ): Promise<ActiveSubscription | undefined> {
     const key = keyOf(db, name)
     await this.#free(key)
     const active = this.#active.get(key)
@@ -129,7 +133,7 @@ export class SubscriptionServer {
   }
 
   /** It is not any more what its readers know: they are told, and what they acknowledged is not written any more. */
-  async abandon(db: Catalog, name: string, error: ReplogError): Promise<void> {
+  async abandon(db: SubscriptionCatalog, name: string, error: ReplogError): Promise<void> {
     const active = this.#active.get(keyOf(db, name))
     active?.abandon(error)
     await active?.ended
@@ -157,7 +161,7 @@ export class SubscriptionServer {
   }
 
   /** @throws ReplogError NOT_FOUND, HISTORY_LOST, CLOSED, LIMIT */
-  async #join(db: Catalog, name: string, stream: SubscriptionStream, worker: Worker): Promise<Membership> {
+  async #join(db: SubscriptionCatalog, name: string, stream: SubscriptionStream, worker: Worker): Promise<Membership> {
     const key = keyOf(db, name)
     await this.#free(key)
     if (this.#isClosing) throw new ReplogError('CLOSED', 'the server is shutting down; subscribe when it is up again')
@@ -166,7 +170,7 @@ export class SubscriptionServer {
     return active
   }
 
-  #begin(db: Catalog, name: string, key: string): ActiveSubscription {
+  #begin(db: SubscriptionCatalog, name: string, key: string): ActiveSubscription {
     const table = this.table(db)
     const row = table.get(name)
     const lost = lostOf(this.#state, row)
@@ -213,6 +217,6 @@ export function requireSubscriptionName(kind: 'subscription' | 'worker', name: u
   )
 }
 
-function keyOf(db: Catalog, name: string): string {
+function keyOf(db: SubscriptionCatalog, name: string): string {
   return `${db.name}\0${name}`
 }

@@ -10,6 +10,7 @@ import { ReplogError } from '../../core/errors.js'
 import type { SubscriptionChange } from './change-dispatch.js'
 import { type Entry, Worker } from './dispatch.js'
 
+/** A change, and the way to say that it is done. */
 export interface Delivery {
   readonly change: SubscriptionChange
   /** Of the change; the same when it comes again. */
@@ -38,6 +39,7 @@ interface Waiter {
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
+/** The changes that one worker of a subscription gets: `db.subscribe(name)`. */
 export class SubscriptionStream implements AsyncIterableIterator<Delivery, undefined> {
   readonly #join: (stream: SubscriptionStream, worker: Worker) => Promise<Membership>
   readonly #signal: AbortSignal | undefined
@@ -63,10 +65,12 @@ export class SubscriptionStream implements AsyncIterableIterator<Delivery, undef
     else signal?.addEventListener('abort', this.#abort, { once: true })
   }
 
+  /** Name of this worker. */
   get worker(): string {
     return this.#worker.name
   }
 
+  /** Itself, for `for await`. */
   [Symbol.asyncIterator](): this {
     return this
   }
@@ -120,6 +124,7 @@ export class SubscriptionStream implements AsyncIterableIterator<Delivery, undef
     return DONE
   }
 
+  /** The same as `return`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return()
   }

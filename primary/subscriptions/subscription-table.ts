@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { SUBSCRIPTIONS_MAX } from '../../core/limits.js'
+import type { RowObject } from '../../ddl/compiled-table.js'
 import type { ChangeOperation } from '../../log/changes/change-filter.js'
 import { isoTime } from '../../log/http/iso-time.js'
 import {
@@ -15,8 +16,14 @@ import {
   type SubscriptionRow,
   subscriptionOfRow,
 } from '../../log/subscriptions/subscription-row.js'
-import type { Catalog } from '../catalog.js'
-import { type SystemTableDefinition, ensureSystemTable, hasSystemTable, systemTableName } from '../system-tables.js'
+import type { PointStatementInput } from '../run-statement.js'
+import {
+  type ConsumerCatalog,
+  type SystemTableDefinition,
+  ensureSystemTable,
+  hasSystemTable,
+  systemTableName,
+} from '../system-tables.js'
 
 const DEFINITION: SystemTableDefinition = {
   name: SUBSCRIPTIONS_TABLE_NAME,
@@ -36,6 +43,13 @@ const DEFINITION: SystemTableDefinition = {
 
 const TABLE = systemTableName(SUBSCRIPTIONS_TABLE_NAME)
 
+/** What subscriptions need of their catalog. */
+export interface SubscriptionCatalog extends ConsumerCatalog {
+  get(table: string, key: Readonly<Record<string, unknown>>): RowObject | undefined
+  scan(table: string): AsyncIterable<RowObject>
+  executeAsSystem(statements: readonly PointStatementInput[]): Promise<unknown>
+}
+
 export interface NewSubscription {
   readonly name: string
   readonly tables: readonly string[] | undefined
@@ -45,10 +59,10 @@ export interface NewSubscription {
 }
 
 export class SubscriptionTable {
-  readonly #db: Catalog
+  readonly #db: SubscriptionCatalog
   readonly #clock: Clock
 
-  constructor(db: Catalog, clock: Clock) {
+  constructor(db: SubscriptionCatalog, clock: Clock) {
     this.#db = db
     this.#clock = clock
   }
@@ -134,7 +148,7 @@ export class SubscriptionTable {
     ])
   }
 
-  async #changing(name: string, statements: Parameters<Catalog['executeAsSystem']>[0]): Promise<void> {
+  async #changing(name: string, statements: readonly PointStatementInput[]): Promise<void> {
     try {
       await this.#db.executeAsSystem(statements)
     } catch (error) {
