@@ -32,6 +32,7 @@ export interface AckDemand {
   readonly onTimeout?: AckTimeoutAction | undefined
 }
 
+/** How safe a commit must be before it is answered: a level, or one with a number of replicas and a time. */
 export type AckInput = AckLevel | AckDemand
 
 interface Policy {

@@ -3,12 +3,14 @@ import { isDeepStrictEqual } from 'node:util'
 import { checkComment, checkOptions } from '../ddl/options.js'
 import type { CatalogMessage } from '../log/codec/message.js'
 
+/** What a new catalog has beside its name. */
 export interface CreateCatalogInput {
   readonly comment?: string | undefined
   /** Names and values that replog carries and does not interpret. */
   readonly options?: Readonly<Record<string, string>> | undefined
 }
 
+/** Changes of a catalog; what is left out stays. */
 export interface AlterCatalogInput {
   readonly comment?: string | undefined
   /** A value of null takes the option away; those that are not named stay. */

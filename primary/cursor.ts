@@ -33,6 +33,7 @@ export interface CursorSource {
   onClose(cursor: Cursor<unknown>): void
 }
 
+/** Some of the rows of a cursor. */
 export interface CursorPage<Shape = RowObject> {
   /** At most as many as were asked for; fewer, but not none, when they are large. */
   readonly rows: Shape[]
@@ -45,7 +46,10 @@ const FETCH_PAGES_MAX = 8
 /** Bytes of stored rows that one fetch returns at most, but for one row. */
 export const FETCH_BYTES_MAX = FETCH_PAGES_MAX * SCAN_PAGE_BYTES_MAX
 
-/** @typeParam Shape the type of the rows, where the table was given by its handle */
+/**
+ * A cursor over the rows of a scan, as its transaction sees them. From `Transaction.openCursor`.
+ * @typeParam Shape the type of the rows, where the table was given by its handle
+ */
 export class Cursor<Shape = RowObject> {
   readonly #source: CursorSource
   readonly #table: CompiledTable
@@ -66,6 +70,7 @@ export class Cursor<Shape = RowObject> {
     this.#remaining = this.#plan.limit
   }
 
+  /** Whether it is open, is at its end, has failed, or is closed. */
   get state(): CursorState {
     return this.#state
   }
