@@ -63,7 +63,7 @@ t.test('pair stays up with its page until SIGINT, twice as under npm, and both s
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (errors += text))
   const line = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout! }).once('line', resolve)
-    child.once('exit', () => {
+    child.once('close', () => {
       reject(new Error(errors))
     })
   })

@@ -64,7 +64,8 @@ export class ChildServer {
         if (event?.event === 'listening' && event.url !== undefined) resolve(event.url)
       })
       child.on('error', reject)
-      child.on('exit', (code) => {
+      // Behind the last line that it wrote, which says why.
+      child.on('close', (code) => {
         const detail = errors.at(-1) ?? `exit code ${code}`
         reject(new ReplogError('CLOSED', `the ${role} did not start: ${detail}`))
       })
