@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { type ServerProcess, start } from '../failover/servers.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
-import { contentsOf, differences, load, loaded, purge, run, until } from './processes.js'
+import { freePort } from '../nats/nats-server.js'
+import { contentsOf, differences, load, loaded, purge, run, storedBytes, until } from './processes.js'
 import { readIdentity } from './stored-identity.js'
 
 // Each process takes its time to start on a loaded machine.
@@ -17,14 +18,15 @@ t.setTimeout(240_000)
 t.test('a copy that is killed on both sides goes on, is exact, and has an identity of its own', async (t) => {
   const directory = scratchDirectory(t)
   const [source, copy] = [join(directory, 'source'), join(directory, 'copy')]
-  let primary = await loaded(t, source)
+  const port = String(await freePort())
+  let primary = await loaded(t, source, '--port', port)
   const args = ['clone', '--from', primary.url, '--data', copy, '--json']
 
-  const first = run([...args, '--rate', '300000'])
-  await until('pages of the first run are there', async () => {
-    const { copies = [] } = await primary.client.status()
-    return copies.some(({ bytesSent }) => bytesSent > 600_000)
-  })
+  const first = run([...args, '--rate', '200000'])
+  await until(
+    'rows of the first run are stored',
+    async () => (await storedBytes(join(`${copy}.cloning`, 'data'))) > 100_000,
+  )
   first.kill()
   await first.ended
   t.notOk(existsSync(copy), 'a copy appears whole or not at all')
@@ -35,10 +37,12 @@ t.test('a copy that is killed on both sides goes on, is exact, and has an identi
   // The server goes under the second run, and comes back at the same place.
   const second = run([...args, '--rate', '300000'])
   await until('the second run reads', async () => ((await primary.client.status()).copies ?? []).length > 0)
+  // It stands still meanwhile, so that it does not come to its end before the server does.
+  second.process.kill('SIGSTOP')
   await load(primary, 3)
   await primary.kill()
-  const { port } = primary
-  primary = await start(t, 'primary', '--data', source, '--port', String(port))
+  second.process.kill('SIGCONT')
+  primary = await start(t, 'primary', '--data', source, '--port', port)
   const writing = load(primary, 10)
   const { code, output, errors } = await second.ended
   await writing
@@ -112,7 +116,7 @@ t.test('a new replica copies a server whose log was purged; one that was left be
 
   const again = await start(t, 'replica', '--data', copy, '--from', primary.url, '--reclone')
   await until('it is there again, on its port', () => reached(again).catch(() => false))
-  t.ok(again.lines.some((line) => line.includes('"event":"cloned"')))
+  await until('it said that it is a copy', () => again.lines.some((line) => line.includes('"event":"cloned"')))
   await again.stop()
   await primary.stop()
   t.not(readIdentity((await contentsOf(copy)).meta).serverId, serverId, 'it is another server')
@@ -143,7 +147,9 @@ t.test('G8: --reclone keeps a directory of an older epoch, which may be the only
   const replica = await start(t, 'replica', '--data', ahead, '--from', next.url, '--reclone')
   const { lsn } = await next.client.status()
   await until('a copy follows', () => isAt(replica, lsn).catch(() => false))
-  const cloned = replica.lines.find((line) => line.includes('"event":"cloned"'))
+  const saysCloned = (): string | undefined => replica.lines.find((line) => line.includes('"event":"cloned"'))
+  await until('it said that it is a copy', () => saysCloned() !== undefined)
+  const cloned = saysCloned()
   t.match(JSON.parse(cloned ?? '{}'), { kept: `${ahead}.kept` })
   await replica.stop()
   await next.stop()

@@ -1,6 +1,8 @@
 /** Servers and commands of these tests as processes, and what their directories hold. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -13,6 +15,8 @@ import { copyProblems, takenCopy } from './compare-copy.js'
 const PROGRAM = fileURLToPath(new URL('../../tools/replog.js', import.meta.url))
 const ROWS_PER_TRANSACTION = 200
 const LOADS = 40
+/** Well below the time that a test file has, so that the file says itself what it waited for. */
+const WAIT_MS_MAX = 80_000
 
 export interface Ended {
   readonly code: number | null
@@ -49,8 +53,8 @@ export async function load({ client }: ServerProcess, transactions: number): Pro
   }
 }
 
-export async function loaded(t: Test, directory: string): Promise<ServerProcess> {
-  const primary = await start(t, 'primary', '--data', directory, '--follower-hold', '1ms')
+export async function loaded(t: Test, directory: string, ...flags: readonly string[]): Promise<ServerProcess> {
+  const primary = await start(t, 'primary', '--data', directory, '--follower-hold', '1ms', ...flags)
   await primary.client.execute('local', [
     {
       createTable: {
@@ -90,11 +94,25 @@ export async function differences(source: string, copy: string): Promise<string[
 }
 
 export async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  for (let tries = 0; tries < 1200; tries++) {
-    if (await holds()) return
+  const deadlineMs = performance.now() + WAIT_MS_MAX
+  while (!(await holds())) {
+    if (performance.now() > deadlineMs) throw new Error(`it never came about: ${what}`)
     await delay(50)
   }
-  throw new Error(`it never came about: ${what}`)
+}
+
+/** How many bytes the files of a store have that may be open. */
+export async function storedBytes(directory: string): Promise<number> {
+  const names = await readdir(join(directory, 'db')).catch(() => [])
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(join(directory, 'db', name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  )
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 export async function purge({ client }: ServerProcess): Promise<void> {
