@@ -8,6 +8,7 @@ import t from 'tap'
 import { isReplogError } from '../../core/errors.js'
 import { Client } from '../../tools/client/client.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
+import { until } from '../replication/until.js'
 import { replog } from '../tools/recording-terminal.js'
 import { start } from './servers.js'
 
@@ -46,7 +47,7 @@ void t.test(
       }
     }
     const writers = [write(), write(), write(), write()]
-    while (acknowledged.length < 100) await delay(5)
+    await until(() => acknowledged.length >= 100)
 
     const ran = await replog('promote', one.url, '--json')
     writing = false
@@ -69,7 +70,7 @@ void t.test(
     t.equal((await replog('follow', two.url, '--from', one.url)).code, 0)
     await one.client.execute('local', [{ insert: { table: 'entries', rows: [{ id: 1_000_000 }] } }])
     const { lsn } = await one.client.status()
-    while ((await two.client.status()).lsn !== lsn) await delay(20)
+    await until(async () => (await two.client.status()).lsn === lsn)
     t.match((await two.client.status()).replication, { from: one.url, state: 'streaming', error: null })
 
     const refused = await replog('promote', one.url)
@@ -91,7 +92,7 @@ void t.test('with the primary gone the replica takes over, and serves sessions',
   const replica = await start(t, 'replica', '--data', join(directory, 'replica'), '--from', primary.url)
   await primary.client.execute('local', [{ createTable: { table: TABLE } }])
   const { lsn } = await primary.client.status()
-  while ((await replica.client.status()).lsn !== lsn) await delay(20)
+  await until(async () => (await replica.client.status()).lsn === lsn)
   await primary.kill()
   const ran = await replog('promote', replica.url)
   t.equal(ran.code, 0, ran.stderr)

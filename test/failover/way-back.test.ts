@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { compareServers } from '../../tools/pair/compare.js'
 import { scratchDirectory } from '../primary/scratch-directory.js'
+import { until } from '../replication/until.js'
 import { jsonLines, replog } from '../tools/recording-terminal.js'
 import { start } from './servers.js'
 
@@ -30,7 +31,7 @@ void t.test('replog rejoin: the old primary follows the new one, and what it had
   const replica = await start(t, 'replica', '--data', join(directory, 'new'), '--from', old.url)
   await old.client.execute('local', [{ createTable: { table: TABLE } }, row(1, 'both')])
   const { lsn, position } = await old.client.status()
-  while ((await replica.client.status()).lsn !== lsn) await new Promise((resolve) => setTimeout(resolve, 20))
+  await until(async () => (await replica.client.status()).lsn === lsn)
   // The cable is cut.
   t.equal((await replog('follow', replica.url, '--from', 'http://127.0.0.1:1')).code, 0)
   await old.client.execute('local', [row(2, 'alone')])
@@ -63,7 +64,7 @@ void t.test('replog rejoin: the old primary follows the new one, and what it had
 
   const back = await start(t, 'replica', '--data', data, '--from', replica.url)
   const head = await replica.client.status()
-  while ((await back.client.status()).lsn !== head.lsn) await new Promise((resolve) => setTimeout(resolve, 20))
+  await until(async () => (await back.client.status()).lsn === head.lsn)
   t.match(await compareServers(replica.client, back.client, 'local'), { tables: 1, rows: 3 })
   t.match(await back.client.status(), { role: 'replica', epoch: 2, replication: { error: null } })
 })
