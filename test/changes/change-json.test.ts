@@ -93,7 +93,7 @@ t.test('parsed, it is the event, for all types of values', async (t) => {
         })
       },
     ),
-    { numRuns: 30 },
+    { numRuns: 15 },
   )
 })
 

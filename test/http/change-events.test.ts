@@ -105,7 +105,7 @@ t.test(
     let id = position
     let written = 0
     const seen: number[] = []
-    for (let life = 0; life < 4; life++) {
+    for (let life = 0; life < 3; life++) {
       const stream = await read(t, server.url, '', { 'last-event-id': id })
       await next(stream)
       for (let at = 0; at < 6; at++) await insert(server, written++)

@@ -98,10 +98,17 @@ t.test('filters, whole transactions, a snapshot', async (t) => {
   ])
 })
 
+/** For tests that leave nothing behind but rows. */
+let shared: Serving
+
+t.before(async () => {
+  shared = await serving(t)
+})
+
 t.test(
   'a follower gets each change as it becomes durable, from where the answer says that it began (G2)',
   async (t) => {
-    const server = await serving(t)
+    const server = shared
     await insert(server, 1)
     const changes = await follow(t, server, '')
     const later = await follow(t, server, '&after=2&heartbeat-ms=10&operations=insert')
@@ -116,14 +123,13 @@ t.test(
 )
 
 t.test('gzip: nothing waits in the compressor, and the whole is one gzip file', async (t) => {
-  const server = await serving(t)
+  const server = shared
   const leave = new AbortController()
-  const url = `${server.url}${PATH}?follow=true&after=0`
+  const url = `${server.url}${PATH}?follow=true&after=${formatPosition(server.primary.position)}`
   const answer = await fetch(url, { signal: leave.signal, headers: { 'accept-encoding': 'gzip' } })
   t.equal(answer.headers.get('content-encoding'), 'gzip')
   const changes = lines(answer)
-  for (let at = 0; at < 3; at++) t.match(JSON.parse(await next(changes)), { type: 'definition' })
-  for (let a = 0; a < 5; a++) {
+  for (let a = 20; a < 25; a++) {
     await insert(server, a)
     t.match(JSON.parse(await next(changes)), { key: { a } })
   }
@@ -141,7 +147,7 @@ t.test('gzip: nothing waits in the compressor, and the whole is one gzip file', 
 })
 
 t.test('what cannot be meant is refused, with what to do, and nothing is left open', async (t) => {
-  const server = await serving(t)
+  const server = shared
   const refused: readonly (readonly [string, RegExp])[] = [
     ['?after=x', /position/],
     ['?after=', /position/],
@@ -166,7 +172,8 @@ t.test('what cannot be meant is refused, with what to do, and nothing is left op
   t.match(await server.get('/v1/catalogs/none/changes'), { status: 404, json: { code: 'NOT_FOUND' } })
   const forged = formatPosition({ ...server.primary.position, digest: Buffer.alloc(16) })
   t.match(await server.get(`${PATH}?after=${forged}`), { status: 409, json: { code: 'DIVERGED' } })
-  t.match((await server.get('/v1/status')).json['changeReaders'], { open: 0, readers: [] })
+  // Those of the tests before are noticed to be gone when their sockets close.
+  await until(async () => ((await server.get('/v1/status')).json['changeReaders'] as Message)['open'] === 0)
 })
 
 t.test('a purged place is HISTORY_LOST with the oldest one that there is (G9)', async (t) => {
