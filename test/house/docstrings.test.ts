@@ -50,10 +50,10 @@ t.test('symbols are found through re-exports and classes that are extended, with
   t.throws(() => publicSymbols('index.ts', lost), /exports X, whose declaration is not found/)
 })
 
-for (const entry of ['index.ts', 'tools/client/client.ts']) {
+for (const entry of ['index.ts', 'tools/client/client.ts', 'tools/level/replog-level.ts']) {
   t.test(`every public symbol of ${entry} has a docstring`, async (t) => {
     const symbols = publicSymbols(entry, repositoryText)
-    t.ok(symbols.length > 50)
+    t.ok(symbols.length > 15)
     t.same(
       symbols.filter(({ hasDocstring }) => !hasDocstring).map(({ name }) => name),
       [],

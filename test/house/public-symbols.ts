@@ -70,7 +70,9 @@ function declarations(sources: Sources, path: string, name: string): Declared[] 
   for (const statement of sources.file(path).statements) {
     if (declaredNames(statement).includes(name)) found.push({ file: path, node: statement })
     const from = sourceOf(statement, name)
-    if (from !== undefined) return declarations(sources, resolved(path, from.specifier), from.name)
+    if (from === undefined) continue
+    // What a package declares, that package documents.
+    return from.specifier.startsWith('.') ? declarations(sources, resolved(path, from.specifier), from.name) : []
   }
   return found
 }
