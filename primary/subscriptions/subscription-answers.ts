@@ -8,6 +8,7 @@
  */
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import type { Clock } from '../../core/clock.js'
 import { ReplogError, isReplogError } from '../../core/errors.js'
 import { CHANGE_HEARTBEAT_MS_DEFAULT, CHANGE_PIECE_LENGTH_TARGET, CHANGE_STALL_MS } from '../../core/limits.js'
 import { LINES } from '../../log/changes/change-format.js'
@@ -59,7 +60,12 @@ export class SubscriptionAnswers {
       leave()
       return reply.hijack()
     }
-    const pieces = watched(this.#pieces(db, stream, raw), this.#clock, () => raw.destroy(), CHANGE_STALL_MS)
+    const pieces = watched(
+      this.#pieces(db, stream, raw),
+      this.#primary.subscriptions.clock,
+      () => raw.destroy(),
+      CHANGE_STALL_MS,
+    )
     const readable = Readable.from(pieces, { objectMode: false, highWaterMark: 1 })
     raw.once('close', () => readable.destroy())
     void reply
@@ -72,10 +78,6 @@ export class SubscriptionAnswers {
     return reply
   }
 
-  get #clock(): Primary['subscriptions']['clock'] {
-    return this.#primary.subscriptions.clock
-  }
-
   async *#pieces(
     db: Catalog,
     stream: SubscriptionStream,
@@ -83,12 +85,11 @@ export class SubscriptionAnswers {
   ): AsyncGenerator<Buffer> {
     const json = new ChangeJson(this.#primary.state, db.name, LINES)
     try {
-      for (let next = stream.next(); ;) {
-        const result = await this.#orHeartbeat(next)
-        if (result === undefined) {
-          yield Buffer.from(HEARTBEAT)
-          continue
-        }
+      for (;;) {
+        const next = stream.next()
+        const arrival = new Arrival(next, this.#primary.subscriptions.clock)
+        while (!(await arrival.within(CHANGE_HEARTBEAT_MS_DEFAULT))) yield Buffer.from(HEARTBEAT)
+        const result = await next
         if (result.done === true) return
         let text = lineOf(json, result.value)
         while (text.length < CHANGE_PIECE_LENGTH_TARGET) {
@@ -97,7 +98,6 @@ export class SubscriptionAnswers {
           text += lineOf(json, delivery)
         }
         yield Buffer.from(text)
-        next = stream.next()
       }
     } catch (error) {
       if (connection.destroyed) return
@@ -105,20 +105,34 @@ export class SubscriptionAnswers {
       yield Buffer.from(errorLine(error))
     }
   }
+}
 
-  /** Undefined when nothing came for a while. */
-  async #orHeartbeat<Result>(next: Promise<Result>): Promise<Result | undefined> {
-    let cancel = (): void => undefined
-    const silence = new Promise<undefined>((resolve) => {
-      cancel = this.#clock.after(CHANGE_HEARTBEAT_MS_DEFAULT, () => {
-        resolve(undefined)
-      })
-    })
-    try {
-      return await Promise.race([next, silence])
-    } finally {
-      cancel()
+/** Waits for a promise again and again, without a trace of the waits on it. */
+class Arrival {
+  readonly #clock: Clock
+  #isThere = false
+  #wake: () => void = () => undefined
+
+  constructor(promise: Promise<unknown>, clock: Clock) {
+    this.#clock = clock
+    const note = (): void => {
+      this.#isThere = true
+      this.#wake()
     }
+    promise.then(note, note)
+  }
+
+  /** Whether it has resolved or rejected by then. */
+  async within(timeoutMs: number): Promise<boolean> {
+    if (this.#isThere) return true
+    await new Promise<void>((resolve) => {
+      const cancel = this.#clock.after(timeoutMs, resolve)
+      this.#wake = () => {
+        cancel()
+        resolve()
+      }
+    })
+    return this.#isThere
   }
 }
 

@@ -37,6 +37,9 @@ interface Waiter {
   readonly reject: (error: unknown) => void
 }
 
+/** A queue that never runs empty is freed of what was taken. */
+const COMPACT_AT = 1024
+
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
 /** The changes that one worker of a subscription gets: `db.subscribe(name)`. */
@@ -154,8 +157,8 @@ export class SubscriptionStream implements AsyncIterableIterator<Delivery, undef
   #take(): Entry<SubscriptionChange> | undefined {
     while (this.#next < this.#queue.length) {
       const entry = this.#queue[this.#next++]!
-      if (this.#next === this.#queue.length) {
-        this.#queue = []
+      if (this.#next === this.#queue.length || this.#next >= COMPACT_AT) {
+        this.#queue = this.#queue.slice(this.#next)
         this.#next = 0
       }
       if (entry.worker === this.#worker && !entry.isAcknowledged) return entry

@@ -7,6 +7,7 @@ import { createHttpServer } from '../../log/http/server.js'
 import { registerReplicaRoutes } from '../../replica/http.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { type Serving, serve } from '../http/serving.js'
+import { ManualClock } from '../primary/manual-clock.js'
 import { until } from '../replication/until.js'
 import { replog } from '../tools/recording-terminal.js'
 import { insertOrders, makeOrders } from './orders.js'
@@ -47,12 +48,17 @@ class Reader {
   async take(count: number): Promise<Line[]> {
     const lines: Line[] = []
     while (lines.length < count) {
-      const next = await this.#lines.next()
-      if (next.done === true) break
-      const line = JSON.parse(next.value) as Line
+      const line = await this.line()
+      if (line === undefined) break
       if (line['type'] !== 'heartbeat') lines.push(line)
     }
     return lines
+  }
+
+  /** Undefined at the end. */
+  async line(): Promise<Line | undefined> {
+    const next = await this.#lines.next()
+    return next.done === true ? undefined : (JSON.parse(next.value) as Line)
   }
 
   close(): void {
@@ -152,6 +158,23 @@ t.test('a server that closes ends its readers, which learn why', async (t) => {
   const closing = server.close()
   t.match(await reader.take(2), [{ type: 'error', code: 'CLOSED' }])
   await closing
+})
+
+t.test('who waits hears that the server is there', async (t) => {
+  const clock = new ManualClock()
+  const server = await serve({ engine: new MemoryEngine(), clock })
+  t.teardown(() => server.close())
+  await post(server, '', { name: 'all' })
+  const reader = await Reader.open(server, '/all/changes')
+  let line: Line | undefined
+  void reader.line().then((first) => {
+    line = first
+  })
+  await until(async () => {
+    await clock.advance(1000)
+    return line !== undefined
+  })
+  t.strictSame(line, { type: 'heartbeat' })
 })
 
 t.test('a replica names the primary', async (t) => {
