@@ -28,6 +28,8 @@ export const EVENT_RETRY_MS = 1000
 export const PATH_PARAMETER_LENGTH_MAX = 8 * 1024
 /** Longest request line and headers: a prefix and a range of percent-encoded keys fit. */
 export const HEADER_BYTES_MAX = 64 * 1024
+/** Longest list of names in a query parameter, in UTF-16 code units. */
+export const LIST_LENGTH_MAX = 32 * 1024
 /** Deepest nesting of arrays and objects in a request: what checks it may follow it by recursion. */
 export const JSON_NESTING_MAX = 200
 /** Seconds after which a refusal for want of room may be tried again. */
@@ -37,5 +39,6 @@ export const SUGGESTED_PATH_LENGTH_MAX = 256
 
 assert(POSITION_WAIT_MS_DEFAULT <= POSITION_WAIT_MS_MAX, 'the default wait is allowed')
 assert(PATH_PARAMETER_LENGTH_MAX * 2 <= HEADER_BYTES_MAX, 'a request line holds a catalog and a table')
+assert(LIST_LENGTH_MAX < HEADER_BYTES_MAX, 'a longer list is refused by its name')
 assert(JSON_NESTING_MAX >= JSON_DEPTH_MAX + 20, 'a statement holds the deepest value of a JSON column')
 assert(JSON_NESTING_MAX >= EXPRESSION_DEPTH_MAX * 2 + 20, 'a statement holds the deepest expression')

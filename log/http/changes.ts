@@ -20,7 +20,7 @@ import { parseChangeToken } from '../changes/change-token.js'
 import { DebeziumJson } from '../changes/debezium-json.js'
 import type { ReplicatedState } from '../replicated-state.js'
 import { acceptsEncoding, acceptsType } from './accepts.js'
-import { EVENT_RETRY_MS, POSITION_WAIT_MS_DEFAULT, POSITION_WAIT_MS_MAX } from './bounds.js'
+import { EVENT_RETRY_MS, LIST_LENGTH_MAX, POSITION_WAIT_MS_DEFAULT, POSITION_WAIT_MS_MAX } from './bounds.js'
 import { ChangeAnswer } from './change-answer.js'
 import type { HttpContext } from './http-context.js'
 import { POSITION_HEADER, WAIT_FOR_HEADER, awaitRead } from './position.js'
@@ -71,11 +71,13 @@ const QUERY = {
     },
     tables: {
       type: 'string',
+      maxLength: LIST_LENGTH_MAX,
       description:
         'Names with commas between them: `orders` (in the schema `test`), `shop.orders`, `shop.*`; all when left out.',
     },
     operations: {
       type: 'string',
+      maxLength: LIST_LENGTH_MAX,
       description: 'Of `insert,update,delete,rewrite,definition`, with commas between them; all when left out.',
     },
     transactions: { ...TRUE_OR_FALSE, description: '`true`: a message is a whole transaction, with its `changes`.' },
@@ -206,9 +208,21 @@ function optionsOf(
   }
 }
 
-/** Parts of a list; a comma in double quotes belongs to a name. */
+/** Parts of a list; a comma in double quotes belongs to a name. In one pass: the text is a client's, and may be long. */
 function listOf(text: string | undefined): string[] | undefined {
-  return text?.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/).map((part) => part.trim())
+  if (text === undefined) return undefined
+  const parts: string[] = []
+  let isQuoted = false
+  let from = 0
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '"') isQuoted = !isQuoted
+    else if (text[at] === ',' && !isQuoted) {
+      parts.push(text.slice(from, at).trim())
+      from = at + 1
+    }
+  }
+  parts.push(text.slice(from).trim())
+  return parts
 }
 
 function heartbeatOf(text: string | undefined): number {
