@@ -143,8 +143,10 @@ export class SnapshotWalk {
     const hadPassed = was !== undefined && this.#hasPassed(table, was)
     const hasPassed = after !== undefined && this.#hasPassed(table, after)
     if (hadPassed && hasPassed) return { kind, change, isNeeded: false }
-    if (hadPassed) return { kind: 'delete', change: before === undefined ? { key } : { before }, isNeeded: false }
-    return hasPassed ? { kind: 'insert', change: { after }, isNeeded: false } : undefined
+    // A row that an update carries over the place of the walk: no page tells of it, or a page tells of it again.
+    const isNeeded = kind === 'update'
+    if (hadPassed) return { kind: 'delete', change: before === undefined ? { key } : { before }, isNeeded }
+    return hasPassed ? { kind: 'insert', change: { after }, isNeeded } : undefined
   }
 
   /** A table was made. Its id may be lower than those of others that were made before. */
