@@ -8,16 +8,18 @@
  *
  * Invariants:
  * - rows are read again before each purge begins, and a position that is read too early holds back more, not less;
+ * - as long as a row cannot be read, all of the log is held, up to the hard cap; the purge itself goes on;
  * - a consumer that is gone holds nothing from the next look on.
  */
+import { isReplogError, messageOf } from '../../core/errors.js'
 import { PROJECTION_LOG_HOLDERS_MAX } from '../../core/limits.js'
 import type { Lsn } from '../../core/position.js'
 import type { CompiledTable } from '../../ddl/compiled-table.js'
-import type { ReadKey } from '../../ddl/dictionary.js'
 import { SYSTEM_SCHEMA_NAME, isSystem } from '../../ddl/system-schema.js'
-import { catalogPrefix, keyText, tableKey } from '../../store/keys.js'
+import { keyText, tableKey } from '../../store/keys.js'
+import { listCatalogs } from '../catalog-list.js'
 import { parseChangeToken } from '../changes/change-token.js'
-import { decodeCatalogMessage, decodeTableMessage } from '../codec/definition-codec.js'
+import { decodeTableMessage } from '../codec/definition-codec.js'
 import type { DefinitionStatement } from '../codec/message.js'
 import { SnapshotView } from '../read-view.js'
 import type { ReplicatedState } from '../replicated-state.js'
@@ -26,6 +28,10 @@ import type { RetentionHolder } from './retention.js'
 
 /** Tables whose rows hold the log back at the position in their column `token`. */
 const CONSUMER_TABLES: readonly string[] = ['projections']
+const CATALOGS_PAGE = 1000
+
+/** Stands for all that could not be read. */
+const UNREAD_HOLDER = 'projections that cannot be read'
 
 interface ConsumerTable {
   readonly id: number
@@ -34,18 +40,24 @@ interface ConsumerTable {
 
 export class ConsumerHolders {
   readonly #state: ReplicatedState
+  readonly #onError: (error: unknown) => void
   /** Counts what may have made a table of consumers, or taken one away. */
   #definitions = 0
   /** The tables as of such a count. */
   #tables: { readonly definitions: number; readonly list: readonly ConsumerTable[] } | undefined
   #holders: readonly RetentionHolder[] = []
+  /** Whether the last look found something that it could not read. */
+  #isUnread = false
+  /** What was wrong with it, as far as it was reported; the same is reported once. */
+  #reported: string | undefined
   /** Ends with the last look that was asked for. */
-  #turn: Promise<unknown> = Promise.resolve()
+  #turn: Promise<void> = Promise.resolve()
   /** Of consumers that run here: they may be ahead of their row, or have none that says a position yet. */
   readonly #running = new Map<string, () => Lsn>()
 
-  constructor(state: ReplicatedState) {
+  constructor(state: ReplicatedState, onError: (error: unknown) => void) {
     this.#state = state
+    this.#onError = onError
     state.onDefinitionsDurable((statements) => {
       if (statements.some(changesTables)) this.#definitions++
     })
@@ -65,60 +77,86 @@ export class ConsumerHolders {
     const running = [...this.#running].map(([name, lsn]) => ({ name, lsn: lsn() }))
     const all = [...this.#holders.filter(({ name }) => !this.#running.has(name)), ...running]
     const held = all.filter(({ lsn }) => lsn >= floor)
-    return held.sort((left, right) => Number(left.lsn - right.lsn)).slice(0, PROJECTION_LOG_HOLDERS_MAX)
+    held.sort((left, right) => Number(left.lsn - right.lsn))
+    const farthest: RetentionHolder[] = held.slice(0, PROJECTION_LOG_HOLDERS_MAX)
+    return this.#isUnread ? [{ name: UNREAD_HOLDER, lsn: floor }, ...farthest] : farthest
   }
 
-  /**
-   * Reads the rows. One look after the other: what an older one has found must not replace it.
-   * @throws ReplogError CORRUPT, CLOSED
-   */
+  /** Reads the rows; never fails. One look after the other: what an older one has found must not replace it. */
   refresh(): Promise<void> {
-    const turn = this.#turn.then(() => this.#read())
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    this.#turn = this.#turn.then(() => this.#look())
+    return this.#turn
   }
 
-  async #read(): Promise<void> {
+  async #look(): Promise<void> {
+    const faults: unknown[] = []
+    try {
+      this.#holders = await this.#read(faults)
+    } catch (error) {
+      // Those that were found before hold as they did.
+      faults.push(error)
+    }
+    this.#isUnread = faults.length > 0
+    if (this.#isUnread) this.#report(faults[0])
+    else this.#reported = undefined
+  }
+
+  /** What passes is met by the next look; a store that failed or closed has said so itself. */
+  #report(fault: unknown): void {
+    if (this.#state.closed || this.#state.failed || (isReplogError(fault) && fault.retryable)) return
+    const said = messageOf(fault)
+    if (said !== this.#reported) this.#onError(fault)
+    this.#reported = said
+  }
+
+  /** @param faults gets why the first row that cannot be read cannot */
+  async #read(faults: unknown[]): Promise<RetentionHolder[]> {
     const definitions = this.#definitions
     const known = this.#tables?.definitions === definitions ? this.#tables.list : undefined
-    if (known?.length === 0) {
-      this.#holders = []
-      return
-    }
+    const list = known ?? (await this.#find())
+    this.#tables = { definitions, list }
+    const holders: RetentionHolder[] = []
+    for (const table of list) await this.#readTable(table, holders, faults)
+    return holders
+  }
+
+  /** On a snapshot of its own: one that lasts over all catalogs would be given up under a load of writes. */
+  async #readTable({ id, catalog }: ConsumerTable, holders: RetentionHolder[], faults: unknown[]): Promise<void> {
     const snapshot = this.#state.openSnapshot()
     try {
       const view = new SnapshotView(this.#state, snapshot)
-      const read: ReadKey = (key, text) => view.get(key, text)
-      const list = known ?? (await this.#find(view, read))
-      this.#tables = { definitions, list }
-      const holders: RetentionHolder[] = []
-      for (const { id, catalog } of list) {
-        const table = this.#state.dictionary.tableById(read, id)
-        if (table === undefined) continue
-        for await (const { value } of entriesOf(view, table.rowPrefix)) {
+      const table = this.#state.dictionary.tableById((key, text) => view.get(key, text), id)
+      if (table === undefined) return
+      for await (const { value } of entriesOf(view, table.rowPrefix)) {
+        try {
           const holder = holderOf(table, catalog, value)
           if (holder !== undefined) holders.push(holder)
+        } catch (error) {
+          if (faults.length === 0) faults.push(error)
         }
       }
-      this.#holders = holders
     } finally {
       this.#state.versions.close(snapshot)
     }
   }
 
-  async #find(view: SnapshotView, read: ReadKey): Promise<ConsumerTable[]> {
+  async #find(): Promise<ConsumerTable[]> {
     const tables: ConsumerTable[] = []
-    for await (const { value: catalog } of entriesOf(view, catalogPrefix())) {
-      const { id: catalogId, name } = decodeCatalogMessage(catalog)
-      const schema = this.#state.dictionary.findSchema(read, catalogId, SYSTEM_SCHEMA_NAME)
-      if (schema === undefined || !isSystem(schema)) continue
-      for (const table of CONSUMER_TABLES) {
-        const key = tableKey(catalogId, schema.id, table)
-        const message = read(key, keyText(key))
-        if (message !== undefined) tables.push({ id: decodeTableMessage(message).id, catalog: name })
+    const { dictionary, readDurable } = this.#state
+    for (let after: string | undefined; ;) {
+      const { catalogs, next } = await listCatalogs(this.#state, { after, limit: CATALOGS_PAGE })
+      for (const { id: catalogId, name } of catalogs) {
+        const schema = dictionary.findSchema(readDurable, catalogId, SYSTEM_SCHEMA_NAME)
+        if (schema === undefined || !isSystem(schema)) continue
+        for (const table of CONSUMER_TABLES) {
+          const key = tableKey(catalogId, schema.id, table)
+          const message = readDurable(key, keyText(key))
+          if (message !== undefined) tables.push({ id: decodeTableMessage(message).id, catalog: name })
+        }
       }
+      if (next === undefined) return tables
+      after = next
     }
-    return tables
   }
 }
 

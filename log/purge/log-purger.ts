@@ -81,7 +81,7 @@ export class LogPurger {
         })),
       COPY_HOLD_MS,
     )
-    this.consumers = new ConsumerHolders(state)
+    this.consumers = new ConsumerHolders(state, onError)
     this.retention.add(() => this.consumers.holders(), 0)
     // One that lasts no longer than it takes from check to check is known, too.
     state.snapshots.onChange = () => void this.retention.holders()

@@ -166,7 +166,7 @@ export class Projection {
     } finally {
       signal?.removeEventListener('abort', abort)
       // From here on its row is what holds the log.
-      await this.#context.consumers.refresh().catch(() => undefined)
+      await this.#context.consumers.refresh()
       release()
     }
   }

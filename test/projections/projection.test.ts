@@ -36,8 +36,11 @@ const SEEN: TableDefinition = {
 }
 const OF_ORDERS: ProjectionOptions = { tables: ['orders'], operations: ['insert', 'update', 'delete'] }
 
-async function open(t: Test): Promise<{ primary: Primary; db: Catalog; memory: MemoryEngine }> {
-  const opened = await openGated(t)
+async function open(
+  t: Test,
+  options: Parameters<typeof openGated>[1] = {},
+): Promise<{ primary: Primary; db: Catalog; memory: MemoryEngine }> {
+  const opened = await openGated(t, options)
   await opened.db.execute([{ createTable: { table: ORDERS } }, { createTable: { table: SEEN } }])
   return opened
 }
@@ -360,6 +363,56 @@ t.test('G9: a projection holds the log from its position on, running or not, unt
   await t.rejects(again.done, { code: 'PROJECTION_MOVED', message: /dropped/ })
   t.same((await primary.purgeLog({ keepBytes: 0 })).heldBack, [])
   t.same(await db.projections.list(), [])
+})
+
+t.test('G9: a position that cannot be read holds all of the log up to the hard cap, and stops no purge', async (t) => {
+  const faults: unknown[] = []
+  const bytesMax = 1024 * 1024
+  const onError = (error: unknown): unknown => faults.push(error)
+  const { primary, db } = await open(t, { logRetention: { bytesMax }, onError })
+  await insert(db, 1)
+  const projection = db.project('count', count, OF_ORDERS)
+  await caughtUp(projection, db)
+  await projection.stop()
+  const bad = { name: 'bad', token: 'no token', runner: null, changes: 0n, moved_at: new Date(0) }
+  await db.transaction((transaction) =>
+    transaction.runAsSystem({ insert: { table: 'replog.projections', rows: [bad] } }),
+  )
+  const { heldBack, transactions } = await primary.purgeLog({ keepBytes: 0 })
+  t.equal(transactions, 0)
+  t.same(
+    heldBack.map(({ name }) => name),
+    ['projections that cannot be read', 'projection count of catalog local'],
+  )
+  await primary.purgeLog({ keepBytes: 0 })
+  t.match(faults, [{ code: 'INVALID_ARGUMENT', message: /"no token"/ }])
+  t.equal(faults.length, 1, 'the same is reported once')
+  await db.projections.drop('bad')
+  t.same(
+    (await primary.purgeLog({ keepBytes: 0 })).heldBack.map(({ name }) => name),
+    ['projection count of catalog local'],
+    'who can be read holds as before',
+  )
+  await db.transaction((transaction) =>
+    transaction.runAsSystem({ insert: { table: 'replog.projections', rows: [bad] } }),
+  )
+  const blobs: TableDefinition = {
+    ...ORDERS,
+    name: 'blobs',
+    columns: [
+      { name: 'id', type: 'BIGINT' },
+      { name: 'bytes', type: 'BLOB' },
+    ],
+  }
+  await db.execute([{ createTable: { table: blobs } }])
+  for (let id = 0; id < 30; id++) {
+    await db.execute([{ insert: { table: 'blobs', rows: [{ id, bytes: Buffer.alloc(100_000, id) }] } }])
+  }
+  primary.purger.check()
+  await primary.purger.idle()
+  const { storedBytes, leftBehind } = primary.purger.status()
+  t.ok(Number(storedBytes) <= bytesMax, `${storedBytes} bytes are left`)
+  t.ok(leftBehind.some(({ name }) => name === 'projection count of catalog local'))
 })
 
 t.test('an AbortSignal stops it; bad arguments are refused at once', async (t) => {
