@@ -142,6 +142,21 @@ void t.test('a batch of more operations than a one-shot transaction has is one t
   t.same(await db.keys().all(), ['00000', '00001', '10000'])
 })
 
+void t.test('a clear of more than snapshots may keep is a whole one', async (t) => {
+  const limits = { server: { undoBytes: 64 * 1024 } }
+  const primary = await Primary.open({ path: '/memory', engine: new MemoryEngine(), limits, verifyIntervalMs: 0 })
+  t.teardown(() => primary.close())
+  const db = new ReplogLevel({ catalog: primary.catalog() })
+  const value = 'x'.repeat(100)
+  const keys = Array.from({ length: 4002 }, (_, n) => `${n}`.padStart(5, '0'))
+  await db.batch(keys.map((key) => ({ type: 'put', key, value })))
+  await db.clear({ gt: '00000', lte: '04000', limit: 1500 })
+  t.ok(primary.state.versions.snapshotsGivenUp > 0)
+  t.same(await db.keys().all(), [keys[0]!, ...keys.slice(1501)])
+  await db.clear({ gt: '00000', lte: '04000', reverse: true, limit: 2499 })
+  t.same(await db.keys().all(), ['00000', '01501', '04001'])
+})
+
 void t.test('a snapshot and an iterator see one LSN, and say so when they cannot any longer', async (t) => {
   const clock = new ManualClock()
   const engine = new MemoryEngine()

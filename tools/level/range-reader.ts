@@ -119,6 +119,13 @@ export class RangeReader {
   }
 }
 
+/** What is left of a range when this key of it was the last one that was read. */
+export function rangeBehind({ gt, gte, lt, lte, reverse, limit }: RangeInput, last: Uint8Array): RangeInput {
+  const order = { reverse, limit }
+  if (reverse) return { ...order, ...(gt && { gt }), ...(gte && { gte }), lt: last }
+  return { ...order, ...(lt && { lt }), ...(lte && { lte }), gt: last }
+}
+
 /** Bytes that a codec made for the caller alone, as level gives them. */
 export function asBuffer(value: unknown): Buffer {
   const bytes = value as Uint8Array

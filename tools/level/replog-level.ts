@@ -10,7 +10,8 @@
  * Invariants:
  * - a put, a del and a batch are one transaction each: atomic, and durable when they resolve; (G1, G2)
  * - all that one call, one iterator or one snapshot reads is of one LSN; where that cannot be held any longer they fail
- *   with LEVEL_SNAPSHOT_TOO_OLD. (G4) `clear` alone is a series of transactions, of `CLEAR_KEYS` keys each.
+ *   with LEVEL_SNAPSHOT_TOO_OLD. (G4) `clear` alone is a series of transactions, of `CLEAR_KEYS` keys each, and goes on at
+ *   a newer LSN.
  */
 import {
   AbstractLevel,
@@ -35,7 +36,7 @@ import { LevelIterator } from './level-iterator.js'
 import { LevelSnapshot, readsOf } from './level-snapshot.js'
 import { type Coder, LevelTransaction, requireValidKey } from './level-transaction.js'
 import { type OpenOptions, openLocation, openTable } from './open-level.js'
-import { type RangeInput, RangeReader, asBuffer } from './range-reader.js'
+import { type RangeInput, RangeReader, asBuffer, rangeBehind } from './range-reader.js'
 
 export type { LevelChange, LevelChangeOptions, LevelDel, LevelNote, LevelPut } from './level-changes.js'
 export { LevelError, type LevelErrorCode } from './level-error.js'
@@ -238,18 +239,28 @@ export class ReplogLevel<K = string, V = string> extends AbstractLevel<Buffer, K
   }
 
   protected async _clear(options: RangeInput & ReadOptions): Promise<void> {
-    const own = options.snapshot === undefined ? this.#snapshotNow() : undefined
-    try {
-      const reader = new RangeReader(own ?? readsOf(options.snapshot!), this.table, options, false)
-      let remaining = options.limit < 0 ? Infinity : options.limit
-      while (remaining > 0) {
-        const entries = await reader.read(Math.min(remaining, CLEAR_KEYS))
-        if (entries.length === 0) return
-        remaining -= entries.length
-        await this.#write(entries.map(([key]) => ({ type: 'del', key: key! })))
+    let remaining = options.limit < 0 ? Infinity : options.limit
+    let range: RangeInput = options
+    while (remaining > 0) {
+      const own = options.snapshot === undefined ? this.#snapshotNow() : undefined
+      let last: Buffer | undefined
+      try {
+        const reader = new RangeReader(own ?? readsOf(options.snapshot!), this.table, range, false)
+        while (remaining > 0) {
+          const entries = await reader.read(Math.min(remaining, CLEAR_KEYS))
+          if (entries.length === 0) return
+          await this.#write(entries.map(([key]) => ({ type: 'del', key: key! })))
+          remaining -= entries.length
+          last = entries.at(-1)![0]
+        }
+      } catch (error) {
+        // What a large clear deletes is kept for its own snapshot, until that is given up: a new one goes on from there.
+        const isTooOld = error instanceof LevelError && error.code === 'LEVEL_SNAPSHOT_TOO_OLD'
+        if (!isTooOld || own === undefined || last === undefined) throw error
+        range = rangeBehind(range, last)
+      } finally {
+        own?.close()
       }
-    } finally {
-      own?.close()
     }
   }
 
