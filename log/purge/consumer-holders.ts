@@ -18,7 +18,7 @@ import type { CompiledTable } from '../../ddl/compiled-table.js'
 import { SYSTEM_SCHEMA_NAME, isSystem } from '../../ddl/system-schema.js'
 import { keyText, tableKey } from '../../store/keys.js'
 import { listCatalogs } from '../catalog-list.js'
-import { parseChangeToken } from '../changes/change-token.js'
+import { type ChangeToken, parseChangeToken } from '../changes/change-token.js'
 import { decodeTableMessage } from '../codec/definition-codec.js'
 import type { DefinitionStatement } from '../codec/message.js'
 import { SnapshotView } from '../read-view.js'
@@ -165,13 +165,16 @@ export function consumerHolderName(table: string, consumer: string, catalog: str
   return `${table.replace(/s$/, '')} ${consumer} of catalog ${catalog}`
 }
 
+/** From where on who goes on behind a token needs the log. */
+export function lsnHeldBy({ position, done }: ChangeToken): Lsn {
+  // What is left of a transaction is read from its beginning.
+  return (done === undefined ? position.lsn : position.lsn - 1n) as Lsn
+}
+
 function holderOf(table: CompiledTable, catalog: string, image: Uint8Array): RetentionHolder | undefined {
   const { name, token } = table.toObject(table.rows.decode(image))
   if (typeof name !== 'string' || typeof token !== 'string') return undefined
-  const { position, done } = parseChangeToken(token)
-  // What is left of a transaction is read from its beginning.
-  const lsn = (done === undefined ? position.lsn : position.lsn - 1n) as Lsn
-  return { name: consumerHolderName(table.message.name, name, catalog), lsn }
+  return { name: consumerHolderName(table.message.name, name, catalog), lsn: lsnHeldBy(parseChangeToken(token)) }
 }
 
 function changesTables(statement: DefinitionStatement): boolean {

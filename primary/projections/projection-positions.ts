@@ -40,7 +40,7 @@ export const PROJECTIONS_TABLE = systemTableName(DEFINITION.name)
 
 export interface ProjectionRow {
   readonly name: string
-  /** Null before the first change. */
+  /** Null as long as it is not known where it begins: before the first row of a snapshot, and after a reset. */
   readonly token: string | null
   /** Null when nobody has run it since it was reset. */
   readonly runner: string | null

@@ -21,12 +21,12 @@ import {
   PROJECTION_PROGRESS_MS,
   PROJECTION_PROGRESS_TRANSACTIONS,
 } from '../../core/limits.js'
-import type { Lsn } from '../../core/position.js'
+import { type Lsn, formatPosition } from '../../core/position.js'
 import type { Change } from '../../log/changes/change.js'
 import { ChangeFilter } from '../../log/changes/change-filter.js'
 import { ChangeSource } from '../../log/changes/change-source.js'
 import { parseChangeToken } from '../../log/changes/change-token.js'
-import { type ConsumerHolders, consumerHolderName } from '../../log/purge/consumer-holders.js'
+import { type ConsumerHolders, consumerHolderName, lsnHeldBy } from '../../log/purge/consumer-holders.js'
 import type { ReplicatedState } from '../../log/replicated-state.js'
 import type { ConsumerCatalog } from '../system-tables.js'
 import type { Transaction } from '../transaction.js'
@@ -45,7 +45,7 @@ export type ProjectionState = 'starting' | 'running' | 'waiting' | 'stopped' | '
 /** How a projection stands. */
 export interface ProjectionStatus {
   readonly state: ProjectionState
-  /** Behind what is applied; undefined before the first change. */
+  /** Behind what is applied; undefined before it is known where it begins. */
   readonly token: string | undefined
   /** Applied since the projection was begun, by all of its runners. */
   readonly changes: bigint
@@ -179,8 +179,10 @@ export class Projection {
     signal.throwIfAborted()
     const begun = token === null ? undefined : parseChangeToken(token)
     this.#inSnapshot = begun === undefined ? snapshot : begun.place !== undefined
-    if (begun !== undefined) this.#heldLsn = this.#seenLsn = begun.position.lsn
-    else if (snapshot) this.#heldLsn = state.durable.lsn
+    if (begun !== undefined) {
+      this.#heldLsn = lsnHeldBy(begun)
+      this.#seenLsn = begun.position.lsn
+    } else if (snapshot) this.#heldLsn = state.durable.lsn
     const from = token ?? (snapshot ? undefined : (after ?? '0'))
     const streamed = {
       ...this.#options.filter,
@@ -191,6 +193,7 @@ export class Projection {
       heartbeatMs: PROJECTION_PROGRESS_MS,
     }
     const source = new ChangeSource(state, this.#db.name, streamed, clock)
+    if (token === null && from !== undefined) await this.#begin(source, from)
     this.#state = 'running'
     for await (const batch of source.batches(signal)) {
       for (const units of this.#chunks(batch)) {
@@ -206,6 +209,21 @@ export class Projection {
         this.#seenLsn = lsn
       }
     }
+  }
+
+  /** Writes down where it begins: from then on the log is held from there, though no change has been applied. */
+  async #begin(source: ChangeSource, from: string): Promise<void> {
+    const { clock } = this.#context
+    await source.begin(this.#stop.signal)
+    const { position } = source
+    // A bare LSN says nothing about the history that it is of.
+    const token = /^\d+$/.test(from) ? formatPosition(position) : from
+    const next = { token, changes: this.#position.held.changes }
+    await this.#attempt(() =>
+      this.#db.transaction((transaction) => this.#position.move(transaction, next, clock.nowUs()), { ack: 'local' }),
+    )
+    this.#position.moved(next)
+    this.#heldLsn = this.#seenLsn = position.lsn
   }
 
   *#chunks(batch: readonly Change[]): Generator<readonly Unit[]> {

@@ -10,13 +10,13 @@ import { clearProjection, listProjections } from './projection-positions.js'
 /** A projection of a catalog, whether or not it runs here. */
 export interface ProjectionListing {
   readonly name: string
-  /** Behind what is applied; undefined before the first change. */
+  /** Behind what is applied; undefined before the first row of a snapshot, and after a reset. */
   readonly token: string | undefined
   /** Applied since it was begun. */
   readonly changes: bigint
   /** When its position moved last, ISO 8601. */
   readonly movedAt: string
-  /** Transactions of the log behind its position, those of other tables included; undefined before the first change. */
+  /** Transactions of the log behind its position, those of other tables included; undefined as `token` is. */
   readonly lagTransactions: number | undefined
 }
 

@@ -365,6 +365,35 @@ t.test('G9: a projection holds the log from its position on, running or not, unt
   t.same(await db.projections.list(), [])
 })
 
+t.test('G9: a projection holds the log from where it begins, though its first change never committed', async (t) => {
+  const { primary, db } = await open(t)
+  await insert(db, 1)
+  const after = String(db.position.lsn)
+  await insert(db, 2)
+  const why = new Error('the first')
+  const fail = (): never => {
+    throw why
+  }
+  await t.rejects(db.project('all', fail, OF_ORDERS).done, why)
+  const { token } = (await db.projections.list())[0]!
+  t.match(token, /^\d+\.0\./)
+  t.same(
+    (await primary.purgeLog({ keepBytes: 0 })).heldBack.map(({ name }) => name),
+    ['projection all of catalog local'],
+  )
+  const all = db.project('all', count, OF_ORDERS)
+  await caughtUp(all, db)
+  t.same(await seen(db), ['1 1 1', '2 1 2'])
+  await all.stop()
+  await db.projections.drop('all')
+  await t.rejects(db.project('behind', fail, { ...OF_ORDERS, after }).done, why)
+  await primary.purgeLog({ keepBytes: 0 })
+  await t.rejects(db.project('too late', fail, OF_ORDERS).done, { code: 'HISTORY_LOST' }, 'what nobody needs is gone')
+  const behind = db.project('behind', count, OF_ORDERS)
+  await caughtUp(behind, db)
+  t.same(await seen(db), ['1 1 1', '2 2 4'])
+})
+
 t.test('G9: a position that cannot be read holds all of the log up to the hard cap, and stops no purge', async (t) => {
   const faults: unknown[] = []
   const bytesMax = 1024 * 1024
