@@ -44,9 +44,9 @@ export class AckWriter {
     return this.#wanted
   }
 
-  /** A newer position; it becomes durable by and by. */
+  /** A newer position; it becomes durable by and by, unless nothing is written any more. */
   want(token: string): void {
-    if (token === this.#wanted) return
+    if (this.#isOver || token === this.#wanted) return
     this.#wanted = token
     if (this.#cancelPause === undefined) this.#begin()
   }
@@ -59,6 +59,7 @@ export class AckWriter {
       this.#begin()
       await this.#writing
       if (this.#fault !== undefined) throw this.#fault.error
+      if (this.#isOver) return
     }
   }
 
@@ -87,6 +88,7 @@ export class AckWriter {
     try {
       await this.#write(token)
       this.#durable = token
+      if (this.#isOver) this.#wanted = token
       this.#fault = undefined
     } catch (error) {
       this.#fault = { error }
