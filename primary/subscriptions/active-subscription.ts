@@ -125,7 +125,7 @@ export class ActiveSubscription implements Membership {
     if (before === undefined && this.#streams.size >= SUBSCRIPTION_WORKERS_MAX) {
       throw new ReplogError('LIMIT', `a subscription has at most ${SUBSCRIPTION_WORKERS_MAX} workers; close one first`)
     }
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#requireUnfailed()
     this.#streams.set(worker, stream)
     this.#dispatcher.join(worker)
     if (before === undefined) return
@@ -141,9 +141,12 @@ export class ActiveSubscription implements Membership {
   }
 
   async acknowledgeUpTo(token: string, worker?: Worker): Promise<string | undefined> {
-    // What is behind all that was read was read elsewhere: it is passed over here.
+    this.#requireUnfailed()
+    // What is behind all that was read was read elsewhere: it is passed over here. Of what was read here only that counts
+    // which was taken: a token may have overtaken those before it.
     const isAhead = worker === undefined && (this.#seen === undefined || compareTokens(token, this.#seen) > 0)
-    this.#dispatcher.acknowledgeBefore((other) => compareTokens(other, token) > 0, worker)
+    if (isAhead) this.#dispatcher.passOver()
+    else this.#dispatcher.acknowledgeTaken(token, worker)
     this.#moved()
     if (isAhead) {
       this.#seen = token
@@ -151,7 +154,7 @@ export class ActiveSubscription implements Membership {
       this.#writer.want(token)
     }
     await this.#writer.flush()
-    if (this.#failure !== undefined) throw this.#failure.error
+    this.#requireUnfailed()
     return this.#writer.durable
   }
 
@@ -175,6 +178,11 @@ export class ActiveSubscription implements Membership {
   abandon(error: unknown): void {
     this.#writer.stop()
     this.end(error)
+  }
+
+  /** @throws why it ended */
+  #requireUnfailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 
   #remove(worker: Worker): void {

@@ -111,8 +111,9 @@ export class CatalogSubscriptions {
 
   /**
    * Acknowledges everything up to a token of a change, whoever has it, as who reads alone does; never goes back. Resolves
-   * with the position that is durable by then.
-   * @param worker acknowledges only what this one was given
+   * with the position that is durable by then. While it is read only what its workers took before that change counts, and
+   * a token that none of them took moves nothing, unless it is ahead of all that was read: then all is passed over.
+   * @param worker acknowledges only what this one took, in the order in which it took it
    * @throws ReplogError NOT_FOUND, INVALID_ARGUMENT, DIVERGED; HISTORY_LOST where the subscription is lost; as any commit
    */
   async ack(name: string, token: string, worker?: string): Promise<string | undefined> {

@@ -27,15 +27,29 @@ export class Worker implements Weighed {
   }
 }
 
+/** Numbers what is taken, over all workers of a dispatcher. */
+export interface Takes {
+  count: number
+}
+
 export class Entry<Item> {
   readonly dispatch: Dispatch<Item>
+  readonly #takes: Takes
+  /** Whether, and as which one of all, its worker really took it; what only lies in a queue was given and not taken. */
+  takenAt: number | undefined
   /** Who has it; undefined while it waits. */
   worker: Worker | undefined
   isAcknowledged = false
   /** Somebody had it before and did not acknowledge it. */
   isRedelivered = false
 
-  constructor(dispatch: Dispatch<Item>) {
+  constructor(dispatch: Dispatch<Item>, takes: Takes) {
     this.dispatch = dispatch
+    this.#takes = takes
+  }
+
+  /** The application, or a connection, has it now. */
+  take(): void {
+    this.takenAt = ++this.#takes.count
   }
 }

@@ -7,13 +7,14 @@
  * - a change with two keys (an update of a primary key) waits until one worker has both, or nobody has the other;
  * - a change of a definition waits until all changes of its table before it are acknowledged, and those behind it wait
  *   for it; other tables go on. What concerns more than a table does the same with all of them;
+ * - what overtakes says nothing of what it overtook: an acknowledgement up to a change reaches only what was taken before;
  * - `settled` is the newest token up to which everything is acknowledged.
  *
  *   window:  [ acknowledged | given | given | waits | given | waits ]      oldest first; the first run that is
  *              └ settled                                                   acknowledged leaves it
  */
 import assert from 'node:assert/strict'
-import { type Dispatch, Entry, type Worker } from './dispatch.js'
+import { type Dispatch, Entry, type Takes, type Worker } from './dispatch.js'
 import { ownerOf } from './rendezvous.js'
 
 interface KeyState {
@@ -47,6 +48,7 @@ const COMPACT_AT = 1024
 export class Dispatcher<Item> {
   readonly #give: (worker: Worker, entry: Entry<Item>) => void
   readonly #workers: Worker[] = []
+  readonly #takes: Takes = { count: 0 }
   #window: Entry<Item>[] = []
   /** Where the window begins. */
   #first = 0
@@ -103,6 +105,7 @@ export class Dispatcher<Item> {
       if (entry.isAcknowledged || entry.worker !== worker) continue
       this.#release(entry)
       entry.worker = undefined
+      entry.takenAt = undefined
       entry.isRedelivered = true
     }
     assert(worker.outstanding === 0, 'a worker that left has nothing')
@@ -114,7 +117,7 @@ export class Dispatcher<Item> {
 
   /** The next change of the stream. */
   add(dispatch: Dispatch<Item>): void {
-    const entry = new Entry(dispatch)
+    const entry = new Entry(dispatch, this.#takes)
     this.#window.push(entry)
     this.#bytes += dispatch.bytes
     const worker = this.#workerFor(dispatch, this.#waiting, this.#pending.length > 0)
@@ -131,15 +134,38 @@ export class Dispatcher<Item> {
     return true
   }
 
-  /** Acknowledges what is before the first change that `isBehind`, whoever has it; with `worker` only what that one has. */
-  acknowledgeBefore(isBehind: (token: string) => boolean, worker?: Worker): void {
-    for (const entry of this.#window.slice(this.#first)) {
-      if (entry.isAcknowledged || (worker !== undefined && entry.worker !== worker)) continue
-      if (isBehind(entry.dispatch.token)) break
-      if (entry.worker === undefined) {
-        entry.isAcknowledged = true
-        this.#pending.splice(this.#pending.indexOf(entry), 1)
-      } else this.#acknowledge(entry)
+  /**
+   * Acknowledges what a worker took until it took the change of this token, in the order in which it took them: tokens say
+   * nothing of what waits, or came later from a worker that left. Nothing where nobody took it.
+   * @param worker the one that took it; without it also what others took before then, of the changes before it
+   */
+  acknowledgeTaken(token: string, worker?: Worker): void {
+    const window = this.#window.slice(this.#first)
+    const at = window.findIndex(({ dispatch }) => dispatch.token === token)
+    const last = window[at]
+    const until = last?.takenAt
+    if (last === undefined || until === undefined || (worker !== undefined && last.worker !== worker)) return
+    // All of them are chosen before the first is acknowledged, because that gives out others.
+    const done = window.filter(
+      (entry, ordinal) =>
+        !entry.isAcknowledged &&
+        entry.takenAt !== undefined &&
+        entry.takenAt <= until &&
+        (entry.worker === last.worker || (worker === undefined && ordinal < at)),
+    )
+    this.#acknowledgeAll(done)
+  }
+
+  /** Acknowledges everything, also what waits: it was done elsewhere. */
+  passOver(): void {
+    this.#pending = []
+    this.#acknowledgeAll(this.#window.slice(this.#first).filter(({ isAcknowledged }) => !isAcknowledged))
+  }
+
+  #acknowledgeAll(entries: readonly Entry<Item>[]): void {
+    for (const entry of entries) {
+      if (entry.worker !== undefined) this.#release(entry)
+      entry.isAcknowledged = true
     }
     this.#settle()
     this.#assign()

@@ -27,7 +27,7 @@ export interface Delivery {
 /** What a stream needs of the subscription that it takes part in. */
 export interface Membership {
   acknowledge(entry: Entry<SubscriptionChange>, worker: Worker): void
-  /** Acknowledges what this worker has up to a token, and resolves when that is durable as far as it can be. */
+  /** Acknowledges what this worker took up to that of a token, and resolves when that is durable as far as it can be. */
   acknowledgeUpTo(token: string, worker: Worker): Promise<string | undefined>
   leave(worker: Worker): Promise<void>
 }
@@ -104,12 +104,12 @@ export class SubscriptionStream implements AsyncIterableIterator<Delivery, undef
   /** The next change that is at hand; undefined where `next` would wait. */
   take(): Delivery | undefined {
     const entry = this.#take()
-    return entry && this.#delivery(entry)
+    return entry && this.#taken(entry)
   }
 
   /**
-   * Acknowledges everything that this worker was given up to a token; resolves with the position that is durable by then.
-   * Changes of other workers may keep it back.
+   * Acknowledges everything that this worker took until it took the change of this token, in the order in which
+   * it took them; resolves with the position that is durable by then. Changes of other workers may keep it back.
    * @throws ReplogError INVALID_ARGUMENT; what keeps it from being written, or ended the stream
    */
   async ack(token: string): Promise<string | undefined> {
@@ -136,7 +136,7 @@ export class SubscriptionStream implements AsyncIterableIterator<Delivery, undef
   readonly give = (entry: Entry<SubscriptionChange>): void => {
     const waiter = this.#waiters.shift()
     if (waiter === undefined) this.#queue.push(entry)
-    else waiter.resolve({ done: false, value: this.#delivery(entry) })
+    else waiter.resolve({ done: false, value: this.#taken(entry) })
   }
 
   /** The subscription ended, or somebody else took this worker's place. */
@@ -166,7 +166,8 @@ export class SubscriptionStream implements AsyncIterableIterator<Delivery, undef
     return undefined
   }
 
-  #delivery(entry: Entry<SubscriptionChange>): Delivery {
+  #taken(entry: Entry<SubscriptionChange>): Delivery {
+    entry.take()
     const { item, token } = entry.dispatch
     return {
       change: item,

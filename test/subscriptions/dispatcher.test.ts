@@ -53,6 +53,23 @@ class Workers {
     return entry!
   }
 
+  /** The worker really has what it was given of these. */
+  take(worker: Worker, ...items: readonly number[]): void {
+    for (const item of items)
+      this.held
+        .get(worker)!
+        .find(({ dispatch }) => dispatch.item === item)!
+        .take()
+  }
+
+  /** Changes that a worker has and has not acknowledged, of all that it was given. */
+  left(worker: Worker): number[] {
+    return this.held
+      .get(worker)!
+      .filter(({ isAcknowledged }) => !isAcknowledged)
+      .map(({ dispatch }) => dispatch.item)
+  }
+
   items(worker: Worker): number[] {
     return this.held.get(worker)!.map(({ dispatch }) => dispatch.item)
   }
@@ -147,6 +164,60 @@ t.test('what went to another worker is not acknowledged by the first', async (t)
   t.equal(workers.dispatcher.settled, undefined)
   t.equal(workers.dispatcher.acknowledge(entry!, second), true)
   t.equal(workers.dispatcher.settled, '1')
+})
+
+t.test('an acknowledgement up to a change that overtook others leaves those others alone', async (t) => {
+  const workers = new Workers()
+  const one = workers.join('one')
+  workers.add(row(1, 1, ['a']), row(2, 1, [], 'table'), row(3, 1, ['b']), row(4, 2, ['x']))
+  workers.take(one, 1, 4)
+  for (const worker of [undefined, one]) {
+    workers.dispatcher.acknowledgeTaken('4', worker)
+    t.strictSame(workers.left(one), [2], 'it is given now, and was not taken')
+    t.equal(workers.dispatcher.settled, '1')
+  }
+  workers.dispatcher.acknowledgeTaken('2', one)
+  t.equal(workers.dispatcher.settled, '1', 'nobody took it')
+  workers.take(one, 2)
+  workers.dispatcher.acknowledgeTaken('2', one)
+  workers.take(one, 3)
+  workers.dispatcher.acknowledgeTaken('3', one)
+  t.equal(workers.dispatcher.settled, '4')
+})
+
+t.test('an acknowledgement up to a change leaves alone what came later from a worker that left', async (t) => {
+  const workers = new Workers()
+  const [one, two] = [workers.join('one'), workers.join('two')]
+  const keys = Array.from({ length: 100 }, (_, at) => String(at))
+  const [a, b] = [one, two].map((owner) => keys.find((key) => ownerOf([one, two], `1.${key}`) === owner)!)
+  workers.add(row(1, 1, [a!]), row(2, 1, [b!]), row(3, 1, [b!]), row(4, 1, [a!]))
+  workers.take(one, 1, 4)
+  workers.take(two, 2, 3)
+  workers.leave(two)
+  workers.dispatcher.acknowledgeTaken('4', one)
+  t.strictSame(workers.left(one), [2, 3])
+  workers.take(one, 2)
+  workers.dispatcher.acknowledgeTaken('4')
+  t.strictSame(workers.left(one), [2, 3], 'what it took since then is not meant')
+  t.equal(workers.dispatcher.settled, '1')
+  workers.dispatcher.acknowledgeTaken('2', new Worker('other'))
+  t.equal(workers.dispatcher.settled, '1', 'it is not that one that took it')
+})
+
+t.test('without a worker, what others took before then counts, too', async (t) => {
+  const workers = new Workers()
+  const [one, two] = [workers.join('one'), workers.join('two')]
+  const keys = Array.from({ length: 100 }, (_, at) => String(at))
+  const [a, b] = [one, two].map((owner) => keys.find((key) => ownerOf([one, two], `1.${key}`) === owner)!)
+  workers.add(row(1, 1, [a!]), row(2, 1, [b!]), row(3, 1, [b!]), row(4, 1, [a!]), row(5, 1, [b!]))
+  workers.take(two, 2, 5)
+  workers.take(one, 1, 4)
+  workers.take(two, 3)
+  workers.dispatcher.acknowledgeTaken('4')
+  t.strictSame([workers.left(one), workers.left(two)], [[], [3, 5]])
+  workers.dispatcher.passOver()
+  t.equal(workers.dispatcher.settled, '5')
+  t.equal(workers.dispatcher.outstanding, 0)
 })
 
 t.test('random joins, leaves and slow workers', async (t) => {

@@ -1,9 +1,12 @@
 /** Durable subscriptions, embedded: what is not acknowledged comes again with equal tokens, wherever the log goes. (G3, G7) */
 import t, { type Test } from 'tap'
+import { systemClock } from '../../core/clock.js'
 import { isReplogError } from '../../core/errors.js'
 import { formatPosition } from '../../core/position.js'
 import type { Catalog } from '../../primary/catalog.js'
 import { Primary } from '../../primary/primary.js'
+import { CatalogSubscriptions } from '../../primary/subscriptions/catalog-subscriptions.js'
+import { SubscriptionServer } from '../../primary/subscriptions/subscription-server.js'
 import type { Delivery } from '../../primary/subscriptions/subscription-stream.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { openGated } from '../primary/open-primary.js'
@@ -191,6 +194,30 @@ t.test('a definition waits for the changes of its table', async (t) => {
   t.strictSame(seen, ['insert 1', 'definition alterTable', 'insert 2'])
 })
 
+t.test('what was never delivered is not acknowledged by a later change that overtook it', async (t) => {
+  const { db } = await opened(t)
+  await db.execute([
+    { createTable: { table: { name: 'notes', columns: [{ name: 'id', type: 'INTEGER' }], primaryKey: ['id'] } } },
+  ])
+  await db.subscriptions.create('all')
+  await insertOrders(db, 1)
+  await db.execute([{ alterTable: { table: 'orders', changes: [{ addColumn: { name: 'note', type: 'TEXT' } }] } }])
+  await insertOrders(db, 3)
+  await db.execute([{ insert: { table: 'notes', rows: [{ id: 4 }] } }])
+  const stream = db.subscribe('all')
+  const [first, fourth] = await take(stream, 2)
+  t.strictSame([told(first!), told(fourth!)], ['insert 1', 'insert 4'])
+  t.equal(await stream.ack(fourth!.token), first!.token)
+  t.equal(await db.subscriptions.ack('all', fourth!.token), first!.token)
+  const [second] = await take(stream, 1)
+  t.equal(told(second!), 'definition alterTable')
+  await stream.ack(second!.token)
+  const [third] = await take(stream, 1)
+  t.equal(told(third!), 'insert 3')
+  t.equal(await db.subscriptions.ack('all', third!.token), fourth!.token, 'the one that overtook them is done')
+  await stream.return()
+})
+
 t.test('who is dropped or reset is told, and what it acknowledges moves nothing', async (t) => {
   const { db } = await opened(t)
   await db.subscriptions.create('all', { tables: ['orders'] })
@@ -280,7 +307,7 @@ t.test('a primary that closes writes what was acknowledged', async (t) => {
 })
 
 t.test('an acknowledgement from outside never goes back, while workers come and go', async (t) => {
-  const { db } = await opened(t)
+  const { db, primary } = await opened(t)
   await db.subscriptions.create('all', { tables: ['orders'] })
   await insertOrders(db, 1, 2, 3, 4)
   const stream = db.subscribe('all')
@@ -292,13 +319,22 @@ t.test('an acknowledgement from outside never goes back, while workers come and 
   t.equal((await db.subscriptions.get('all')).acknowledged, seen[2]!.token)
   const next = db.subscribe('all')
   t.equal((await take(next, 1))[0]!.token, seen[3]!.token)
+  await next.return()
+  // A window of one change: what comes behind it is not read.
+  const server = new SubscriptionServer(primary.state, systemClock, primary.purger, (error) => t.error(error), {
+    changes: 1,
+    bytes: 1,
+  })
+  t.teardown(() => server.close())
+  const narrow = server.subscribe(db, 'all')
+  await take(narrow, 1)
   await insertOrders(db, 5)
-  // What was done elsewhere is passed over, whether it was read or not.
+  const aside = new CatalogSubscriptions(server, primary.state, db)
   for await (const { token } of db.changes({ after: seen[3]!.token, tables: ['orders'], follow: false })) {
-    t.equal(await db.subscriptions.ack('all', token), token)
+    t.equal(await aside.ack('all', token), token, 'what was done elsewhere is passed over')
   }
   await insertOrders(db, 6)
-  const [last] = await take(next, 1)
+  const [last] = await take(narrow, 1)
   t.equal(told(last!), 'insert 6')
 })
 
