@@ -187,7 +187,7 @@ export class ChangeSource {
     signal.throwIfAborted()
     const reader = this.#reader
     while (reader.lsn < endLsn || this.#decoder.isOpen) {
-      const batch = await this.#batch(endLsn)
+      const batch = await this.#batch(endLsn, signal)
       if (batch.length > 0) yield this.#told(batch)
       else if (this.#isHeartbeatDue()) yield this.#told([this.#standing('heartbeat')])
       signal.throwIfAborted()
@@ -201,7 +201,7 @@ export class ChangeSource {
   }
 
   /** What is at hand, about `CHANGE_BATCH_CHANGES_MAX` of it. */
-  async #batch(endLsn: Lsn): Promise<Change[]> {
+  async #batch(endLsn: Lsn, signal: AbortSignal): Promise<Change[]> {
     const batch: Change[] = []
     const reader = this.#reader
     const decoder = this.#decoder
@@ -212,7 +212,7 @@ export class ChangeSource {
         this.#done = 0
         if (reader.catalogId !== this.#catalogId) continue
         const transaction = reader.decode()
-        if (!this.#tables.knows(transaction)) await this.#tables.learn(transaction, reader.position)
+        if (!this.#tables.knows(transaction)) await this.#tables.learn(transaction, reader.position, signal)
         decoder.open(transaction, reader, from, this.#walk)
       }
       if (this.#options.transactions === true) this.#takeWhole(batch)

@@ -57,19 +57,32 @@ export class SchemaNames {
     if (lsn > this.#asOf || !this.#present.has(id)) this.#names.set(id, name)
   }
 
-  /** Reads on from a place of the log until all these schemas were met. @throws ReplogError CORRUPT, HISTORY_LOST, CLOSED */
-  async lookAhead(schemaIds: ReadonlySet<number>, after: Position): Promise<void> {
+  /**
+   * Reads on from a place of the log until all these schemas of the catalog were met.
+   * @throws ReplogError CORRUPT, HISTORY_LOST, CLOSED; the signal's reason
+   */
+  async lookAhead(
+    catalogId: number,
+    schemaIds: ReadonlySet<number>,
+    after: Position,
+    signal: AbortSignal,
+  ): Promise<void> {
     const missing = new Set(schemaIds)
     const reader = new TransactionReader(this.#state, after)
     while (missing.size > 0) {
       if (reader.next(LSN_MAX)) {
+        if (reader.catalogId !== catalogId) continue
         for (const statement of reader.decode().statements) {
           if (statement.kind !== 'alterSchema' && statement.kind !== 'dropSchema') continue
           const { id, name } = statement.before
           if (missing.delete(id)) this.#names.set(id, name)
         }
       } else if (reader.atHead) break
-      else await reader.read(CHANGE_CHUNK_BYTES_TARGET)
+      else {
+        // The rest of the log may be long, and who asked for it may have gone.
+        signal.throwIfAborted()
+        await reader.read(CHANGE_CHUNK_BYTES_TARGET)
+      }
     }
     if (missing.size === 0) return
     throw new ReplogError(

@@ -31,6 +31,7 @@ export class StreamedTables {
   readonly #state: ReplicatedState
   readonly #filter: ChangeFilter
   readonly #schemas: SchemaNames
+  #catalogId = 0
   /** By table id and version; forgotten when a schema may be called otherwise. */
   readonly #versions = new Map<number, Map<number, StreamedTable>>()
   #size = 0
@@ -44,6 +45,7 @@ export class StreamedTables {
 
   /** Before the first transaction, and not before the log is as far as that. @throws ReplogError CLOSED */
   begin(catalogId: number): Promise<void> {
+    this.#catalogId = catalogId
     return this.#schemas.load(catalogId)
   }
 
@@ -57,10 +59,10 @@ export class StreamedTables {
     return true
   }
 
-  /** Looks for those names. @throws ReplogError CORRUPT, HISTORY_LOST, CLOSED */
-  async learn(transaction: Transaction, position: Position): Promise<void> {
+  /** Looks for those names. @throws ReplogError CORRUPT, HISTORY_LOST, CLOSED; the signal's reason */
+  async learn(transaction: Transaction, position: Position, signal: AbortSignal): Promise<void> {
     const unknown = this.#unknownSchemas(transaction)
-    if (unknown !== undefined) await this.#schemas.lookAhead(unknown, before(position))
+    if (unknown !== undefined) await this.#schemas.lookAhead(this.#catalogId, unknown, before(position), signal)
   }
 
   /** Notes what a definition statement that is passed in the log changes. */

@@ -5,6 +5,7 @@ import type { ChangeOptions } from '../../log/changes/change-source.js'
 import type { Catalog } from '../../primary/catalog.js'
 import { openGated } from '../primary/open-primary.js'
 import { outcomeOf } from '../primary/outcome.js'
+import { SchemaNames } from '../../log/changes/schema-names.js'
 import { changesOf } from './changes-of.js'
 
 const COLUMNS = [
@@ -150,6 +151,9 @@ void t.test('a schema that was dropped while the reader is behind has the name t
     expected.map(([what]) => what),
   )
   await running.return()
+  const gone = AbortSignal.abort(new Error('gone'))
+  const { state } = primary
+  await t.rejects(new SchemaNames(state).lookAhead(1, new Set([99]), state.floor.position, gone), { message: 'gone' })
 })
 
 void t.test('a stream that runs calls a schema what it is called at each place, from where it began on', async (t) => {
