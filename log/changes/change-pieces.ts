@@ -14,12 +14,14 @@ export interface PieceOptions {
   readonly framing: Framing
   /** Called with the number of changes of each batch that was taken. */
   readonly onSent: (changes: number) => void
+  /** Called before a piece is given: whether it ends in the midst of a message. */
+  readonly onPiece?: (isWithinMessage: boolean) => void
 }
 
 /** @throws what the batches throw */
 export async function* changePieces(
   batches: AsyncIterable<readonly Change[]>,
-  { format, framing, onSent }: PieceOptions,
+  { format, framing, onSent, onPiece }: PieceOptions,
 ): AsyncGenerator<Buffer> {
   for await (const batch of batches) {
     let text = ''
@@ -35,15 +37,19 @@ export async function* changePieces(
         for (const part of format.transaction(change)) {
           text += part
           if (text.length < CHANGE_PIECE_LENGTH_TARGET) continue
+          onPiece?.(true)
           yield Buffer.from(text)
           text = ''
         }
       }
       if (text.length < CHANGE_PIECE_LENGTH_TARGET) continue
+      onPiece?.(false)
       yield Buffer.from(text)
       text = ''
     }
     onSent(count)
-    if (text !== '') yield Buffer.from(text)
+    if (text === '') continue
+    onPiece?.(false)
+    yield Buffer.from(text)
   }
 }

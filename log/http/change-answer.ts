@@ -6,7 +6,7 @@
  * Invariants:
  * - a few pieces are in memory, and the next is made when the client has taken them;
  * - a piece is sent when it is made: nothing waits in the compressor for more;
- * - what goes wrong is a last message; a client that has gone is told nothing, and leaves nothing behind.
+ * - what goes wrong is a last message, and in the midst of a message a connection that is cut; a client that has gone is told nothing, and leaves nothing behind.
  */
 import { Readable } from 'node:stream'
 import { constants, createGzip } from 'node:zlib'
@@ -98,10 +98,16 @@ export class ChangeAnswer {
     const onSent = (changes: number): void => {
       this.#reader.sent += changes
     }
+    let isWithin = false
+    const onPiece = (isWithinMessage: boolean): void => {
+      isWithin = isWithinMessage
+    }
     try {
-      yield* changePieces(this.#source.batches(this.signal), { format, framing, onSent })
+      yield* changePieces(this.#source.batches(this.signal), { format, framing, onSent, onPiece })
     } catch (error) {
       if (this.#isGone) return
+      // Nothing can be said in the midst of a message: the connection is cut.
+      if (isWithin) throw error
       yield Buffer.from(this.#errorText(error, framing))
     }
   }

@@ -8,6 +8,8 @@ import t from 'tap'
 import { CHANGE_BATCH_CHANGES_MAX } from '../../core/limits.js'
 import type { Change } from '../../log/changes/change.js'
 import { type ChangeOptions, ChangeSource } from '../../log/changes/change-source.js'
+import { LINES } from '../../log/changes/change-format.js'
+import { changePieces } from '../../log/changes/change-pieces.js'
 import { ChangeStream } from '../../log/changes/change-stream.js'
 import { Primary } from '../../primary/primary.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
@@ -268,4 +270,34 @@ void t.test('options that are none are INVALID_ARGUMENT', async (t) => {
   }
   t.equal(await outcomeOf(db.changes({ after: '99999999999999999999' }).next()), 'INVALID_ARGUMENT')
   t.equal(await outcomeOf(db.changes({ after: '2' }).next()), 'INVALID_ARGUMENT', 'ahead of the log')
+})
+
+void t.test('a piece says whether it ends in the midst of a message, where no error can be told', async (t) => {
+  const { primary, db } = await openGated(t)
+  await filled(primary, 1)
+  const options = { after: '1', follow: false, transactions: true } as const
+  const [first] = await changesOf(db, options)
+  const length = 128 * 1024
+  const format = {
+    text: () => 'whole',
+    *transaction() {
+      yield 'x'.repeat(length)
+      yield 'x'.repeat(length)
+      yield 'y'
+    },
+  }
+  const given: [number, boolean | undefined][] = []
+  let isWithin: boolean | undefined
+  const onPiece = (isWithinMessage: boolean): void => {
+    isWithin = isWithinMessage
+  }
+  const batches = Readable.from([[first!]]) as AsyncIterable<Change[]>
+  for await (const piece of changePieces(batches, { format, framing: LINES, onSent: () => undefined, onPiece })) {
+    given.push([piece.length, isWithin])
+  }
+  t.same(given, [
+    [length, true],
+    [length, true],
+    [1, false],
+  ])
 })
