@@ -293,7 +293,7 @@ export const VERIFY_INTERVAL_MS_MAX = 86_400_000
 /** Most tables in one verify marker; the others wait for the next. */
 export const VERIFY_MARKER_TABLES_MAX = 1000
 /** How long a promotion waits for an answer of another server, in milliseconds. */
-export const PROMOTION_REACH_MS_MAX = 2000
+export const PROMOTION_REACH_MS_MAX = 5000
 /** How long a promotion waits for what the old primary has and the replica has not, in milliseconds. */
 export const PROMOTION_CATCH_UP_MS_MAX = 10_000
 /** Bytes per second that the scrub reads when nobody says, and at most. */
