@@ -20,7 +20,9 @@ export class ReadSet {
   readonly #definitions = new Set<string>()
   /** Keys whose existence a constraint rests on; their values may change. */
   #existing: Set<string> | undefined
-  /** Ranges whose content a constraint or a definition rests on, under every isolation. */
+  /** Keys whose values a trigger has looked at, under every isolation. */
+  #requiredKeys: Set<string> | undefined
+  /** Ranges whose content a constraint, a definition or a trigger rests on, under every isolation. */
   readonly #requiredRanges: TextRange[] = []
 
   constructor(snapshot: Snapshot) {
@@ -46,6 +48,13 @@ export class ReadSet {
     this.#existing ??= new Set()
     this.#existing.add(text)
     if (this.#existing.size > TRANSACTION_READS_MAX) throw tooManyReads()
+  }
+
+  /** A key that must have the same value at the commit even where the isolation lets reads change. */
+  noteRequiredKey(text: string): void {
+    this.#requiredKeys ??= new Set()
+    this.#requiredKeys.add(text)
+    if (this.#requiredKeys.size > TRANSACTION_READS_MAX) throw tooManyReads()
   }
 
   /** A range that must be the same at the commit even where the isolation lets reads change. */
@@ -94,6 +103,7 @@ export class ReadSet {
     for (const text of this.#existing ?? []) {
       if (versions.changedSince(text, snapshot) && versions.newest(text)?.value === undefined) throw conflict()
     }
+    this.#validateKeys(versions, this.#requiredKeys ?? [])
     for (const range of this.#requiredRanges) {
       if (versions.rangeChangedSince(range, snapshot)) throw conflict()
     }

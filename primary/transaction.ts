@@ -19,7 +19,7 @@ import { type ScanOptions, planScan, scanPages } from '../log/scan.js'
 import type { TableNames } from '../log/table-names.js'
 import type { TableScan } from '../log/table-scan.js'
 import { keyText } from '../store/keys.js'
-import type { Snapshot } from '../store/versions.js'
+import type { Snapshot, TextRange } from '../store/versions.js'
 import type { AckGate, AckInput } from './ack-gate.js'
 import type { Annotations } from './annotations.js'
 import type { CommitLane, CommitResult } from './commit-lane.js'
@@ -158,7 +158,8 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
         names,
         catalog,
         base: (key, text) => {
-          reads.noteKey(text)
+          if (this.#guest === 'a trigger') reads.noteRequiredKey(text)
+          else reads.noteKey(text)
           return base.get(key, text)
         },
         peek: (key, text) => base.get(key, text),
@@ -185,7 +186,12 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   // What few transactions need is made when they ask for it: most of them insert or update a row and commit.
 
   get #view(): TransactionView {
-    this.#madeView ??= new TransactionView(this.#base, this.#body, this.#reads.noteRange.bind(this.#reads), () => {
+    const reads = this.#reads
+    const note = (range: TextRange): void => {
+      if (this.#guest === 'a trigger') reads.noteRequiredRange(range)
+      else reads.noteRange(range)
+    }
+    this.#madeView ??= new TransactionView(this.#base, this.#body, note, () => {
       this.#requireOpen()
     })
     return this.#madeView
@@ -539,6 +545,7 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
     requireOptions(options)
     checkIdempotencyKey(options.idempotencyKey)
     this.#requireNoGuest('committed')
+    this.#requireNothingUnderWay()
     const triggers = this.#context.triggers.begin(this.#body)
     while (triggers !== undefined) {
       const changes = this.#unseen(triggers)
@@ -546,13 +553,12 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
       // What comes meanwhile is theirs, or of somebody who did not wait for this commit: it is shown to them as well.
       await this.#runTriggers(triggers, changes)
     }
-    if (this.#lockRequests > 0) {
-      throw new ReplogError(
-        'INVALID_ARGUMENT',
-        'a `getForUpdate` of this transaction still waits; await it before commit',
-      )
+    // Another try would show the triggers again what they have acted upon.
+    if (triggers !== undefined) {
+      this.#ending(() => {
+        this.#requireNothingUnderWay()
+      })
     }
-    this.#turns.requireFree()
     this.#move('commit')
     try {
       if (this.#body.hasForeignKeys) await this.#requireConstraints()
@@ -585,6 +591,17 @@ export class Transaction extends TransactionDefinitions implements LockOwner {
   /** A table whose rows this transaction has changed so far and that is of interest, if there is one. */
   findWritten(concerns: TableTest): string | undefined {
     return findStaged(this.#body, STAGED_BEGINNING, concerns)
+  }
+
+  /** @throws ReplogError INVALID_ARGUMENT */
+  #requireNothingUnderWay(): void {
+    if (this.#lockRequests > 0) {
+      throw new ReplogError(
+        'INVALID_ARGUMENT',
+        'a `getForUpdate` of this transaction still waits; await it before commit',
+      )
+    }
+    this.#turns.requireFree()
   }
 
   /** @throws ReplogError INVALID_ARGUMENT */

@@ -220,6 +220,76 @@ t.test('G4: a write that comes while triggers run is shown to them as well', asy
   t.equal((await collect(db.scan('items'))).length, 2)
 })
 
+t.test(
+  'G4: no trigger sees a change twice: a commit that is refused before them leaves them out, one after them ends',
+  async (t) => {
+    const { db } = await open(t)
+    await db.execute([{ insert: { table: 'other', rows: [{ id: 1, n: 1 }] } }])
+    let told = 0
+    const forget = db.onCommit('items', () => {
+      told++
+    })
+    const locking = db.begin()
+    await locking.getForUpdate('other', { id: 1 })
+    const transaction = db.begin()
+    await transaction.insert('items', { id: 1, n: 1 })
+    const waiting = transaction.getForUpdate('other', { id: 1 })
+    await t.rejects(transaction.commit(), { code: 'INVALID_ARGUMENT', message: /still waits/ })
+    t.equal(told, 0)
+    locking.rollback()
+    await waiting
+    await transaction.commit()
+    t.equal(told, 1)
+    forget()
+
+    const again = db.begin()
+    await again.getForUpdate('other', { id: 1 })
+    let asked: Promise<unknown> = Promise.resolve()
+    db.onCommit('items', (_changes, own) => {
+      asked = t.rejects(own.getForUpdate('other', { id: 1 }), { code: 'INVALID_ARGUMENT' })
+    })
+    const careless = db.begin()
+    await careless.insert('items', { id: 2, n: 2 })
+    await t.rejects(careless.commit(), { code: 'INVALID_ARGUMENT', message: /still waits/ })
+    t.equal(careless.status, 'rolled back')
+    again.rollback()
+    await asked
+    t.equal(db.get('items', { id: 2 }), undefined)
+  },
+)
+
+t.test('G4: what a trigger has read holds at the commit, whatever the isolation of the transaction', async (t) => {
+  const { db } = await open(t)
+  const isolation = 'snapshot' as const
+  // Half of an order is `items`, the other half `other`: no more than one of them.
+  const byKey = db.onCommit(['items', 'other'], async ([change], transaction) => {
+    const there = await transaction.get(change!.table === 'test.items' ? 'other' : 'items', { id: change!.after!.id })
+    if (there !== undefined) throw new Error('no more than one')
+  })
+  const attempt = async (id: number): Promise<void> => {
+    const [left, right] = [db.begin({ isolation }), db.begin({ isolation })]
+    await left.insert('items', { id, n: 1 })
+    await right.insert('other', { id, n: 1 })
+    await left.commit()
+    await t.rejects(right.commit(), { code: 'CONFLICT' })
+  }
+  await attempt(1)
+  byKey()
+  db.onCommit(['items', 'other'], async ([change], transaction) => {
+    const rows = transaction.scan(change!.table === 'test.items' ? 'other' : 'items', {
+      prefix: { id: change!.after!.id },
+    })
+    for await (const row of rows) throw new Error(`no more than one, but there is ${row.id}`)
+  })
+  await attempt(2)
+  const reader = db.begin({ isolation })
+  await reader.get('totals', { id: 0 })
+  await reader.insert('items', { id: 3, n: 3 })
+  await db.execute([{ update: { table: 'totals', key: { id: 0 }, set: { n: 7 } } }])
+  await reader.commit()
+  t.same(db.get('items', { id: 3 }), { id: 3n, n: 3n }, 'what only the transaction has read may change')
+})
+
 t.test('triggers are of a catalog, and of tables that are named as in a change stream', async (t) => {
   const { primary, db } = await openGated(t)
   await primary.createCatalog('tenant')
