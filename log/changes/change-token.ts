@@ -24,12 +24,12 @@ export interface SnapshotPlace {
 
 export interface ChangeToken {
   readonly position: Position
-  /** Changes of the transaction at the position that were given; undefined when all were. */
+  /** Changes of the transaction at the position that were given, 0 for a place before it; undefined when all were. */
   readonly done: number | undefined
   readonly place: SnapshotPlace | undefined
 }
 
-const TOKEN_PATTERN = /^([^/~]*)(?:\/([1-9]\d{0,9}))?(?:~(\d{1,10})\.(\d{1,10})\.([\w-]*))?$/
+const TOKEN_PATTERN = /^([^/~]*)(?:\/(0|[1-9]\d{0,9}))?(?:~(\d{1,10})\.(\d{1,10})\.([\w-]*))?$/
 const U32_MAX = 0xffff_ffff
 
 export function formatChangeToken(

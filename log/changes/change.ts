@@ -66,7 +66,7 @@ export class ChangeOrigin {
     return this.tokenBehind(this.count - 1)
   }
 
-  /** Behind one of its changes. */
+  /** Behind one of its changes; behind -1: before the first one. */
   tokenBehind(ordinal: number): string {
     this.#text ??= formatPosition(this.position)
     return ordinal + 1 < this.count

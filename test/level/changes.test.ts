@@ -55,6 +55,29 @@ void t.test('puts, overwrites, dels and clears of a level and of its sublevels',
   t.same(told(await all(db.changes({ after: '0', follow: false }))).at(-1), { type: 'clear' })
 })
 
+void t.test('an update that changes a key is a del and a put, of the sublevel that each key is in', async (t) => {
+  const { db: catalog } = await openGated(t)
+  const db = new ReplogLevel({ catalog })
+  const left = db.sublevel('left')
+  const right = db.sublevel('right')
+  await left.put('a', '1')
+  const [put] = await all(db.changes({ after: '0', follow: false }))
+  const [from, to] = ['!left!a', '!right!b'].map((key) => Buffer.from(key))
+  await catalog.execute([{ update: { table: 'kv', key: { key: from }, set: { key: to } } }])
+  const after = put!.token
+  const both = await all(db.changes({ after, follow: false }))
+  const del = { type: 'del', before: '1' }
+  const again = { type: 'put', value: '1', before: undefined, snapshot: false }
+  t.same(told(both), [
+    { ...del, key: '!left!a' },
+    { ...again, key: '!right!b' },
+  ])
+  t.same(told(await all(db.changes({ after: both[0]!.token, follow: false }))), told(both), 'none is passed over')
+  t.same(await all(db.changes({ after: both[1]!.token, follow: false })), [])
+  t.same(told(await all(db.changes({ after, follow: false, sublevel: left }))), [{ ...del, key: 'a' }])
+  t.same(told(await all(db.changes({ after, follow: false, sublevel: right }))), [{ ...again, key: 'b' }])
+})
+
 void t.test('what is there comes first where that is asked for, and then what is committed', async (t) => {
   const { db: catalog } = await openGated(t)
   const db = new ReplogLevel({ catalog })

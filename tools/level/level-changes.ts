@@ -58,10 +58,7 @@ export async function* levelChanges<K, V>(
 ): AsyncGenerator<LevelChange<K, V>, void> {
   try {
     const decoder = new ChangeDecoder(coder)
-    for await (const change of catalog.changes({ ...options, tables: [table] })) {
-      const decoded = decoder.decode(change)
-      if (decoded !== undefined) yield decoded
-    }
+    for await (const change of catalog.changes({ ...options, tables: [table] })) yield* decoder.decode(change)
   } catch (error) {
     throw asLevelError(error)
   }
@@ -77,41 +74,52 @@ class ChangeDecoder<K, V> {
     this.#prefix = coder.prefixKey(Buffer.alloc(0), 'buffer', false)
   }
 
-  /** Undefined for what is not to be told. */
-  decode(change: Change): LevelChange<K, V> | undefined {
+  *decode(change: Change): Generator<LevelChange<K, V>> {
     const { lsn, token } = change
     switch (change.type) {
-      case 'insert':
       case 'update':
+        yield* this.#update(change)
+        break
+      case 'insert':
       case 'snapshot':
-        return this.#put(change)
+        yield* this.#put(change, undefined)
+        break
       case 'delete':
-        return this.#del(change)
+        yield* this.#del(change, token)
+        break
       case 'snapshotEnd':
       case 'heartbeat':
-        return { type: change.type, lsn, token }
-      case 'definition': {
-        const isGone = change.statement === 'truncateTable' || change.statement === 'dropTable'
-        return isGone ? { type: 'clear', lsn, token } : undefined
-      }
+        yield { type: change.type, lsn, token }
+        break
+      case 'definition':
+        if (change.statement === 'truncateTable' || change.statement === 'dropTable')
+          yield { type: 'clear', lsn, token }
+        break
       case 'rewrite':
       case 'transaction':
-        return undefined
     }
   }
 
-  #put(change: RowEvent | SnapshotRow): LevelPut<K, V> | undefined {
-    const { lsn, token, after } = change
-    const key = this.#key(after)
-    if (key === undefined) return undefined
-    const before = change.type === 'update' ? this.#value(change.before) : undefined
-    const value = this.#value(after) as V
-    return { type: 'put', key, value, before, snapshot: change.type === 'snapshot', lsn, token }
+  *#update(change: RowEvent): Generator<LevelChange<K, V>> {
+    const { transaction, ordinal, before, keyBytes, newKeyBytes } = change
+    if (keyBytes.equals(newKeyBytes)) yield* this.#put(change, before)
+    else {
+      // Who goes on behind the first of the two must get the second: its token is the one before the change.
+      yield* this.#del(change, transaction.tokenBehind(ordinal - 1))
+      yield* this.#put(change, undefined)
+    }
   }
 
-  #del({ lsn, token, key: columns, before }: RowEvent): LevelDel<K, V> | undefined {
+  *#put({ type, lsn, token, after }: RowEvent | SnapshotRow, before: RowEvent['before']): Generator<LevelPut<K, V>> {
+    const key = this.#key(after)
+    if (key === undefined) return
+    const value = this.#value(after) as V
+    yield { type: 'put', key, value, before: this.#value(before), snapshot: type === 'snapshot', lsn, token }
+  }
+
+  *#del({ lsn, key: columns, before }: RowEvent, token: string): Generator<LevelDel<K, V>> {
     const key = this.#key(columns)
-    return key === undefined ? undefined : { type: 'del', key, before: this.#value(before), lsn, token }
+    if (key !== undefined) yield { type: 'del', key, before: this.#value(before), lsn, token }
   }
 
   /** Undefined for one of another sublevel. */
