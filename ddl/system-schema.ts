@@ -53,9 +53,13 @@ export function requireSystemDefinition(
   if (statement.kind !== 'createTable') return
   const schema = schemaById(statement.after.schemaId)
   if (schema === undefined || isSystem(schema)) return
-  throw new ReplogError(
+  throw schemaOfUsers(schema.name)
+}
+
+export function schemaOfUsers(schema: string): ReplogError {
+  return new ReplogError(
     'ALREADY_EXISTS',
-    `the catalog has a schema ${schema.name} that replog did not make, where it would keep subscriptions and ` +
+    `the catalog has a schema ${schema} that replog did not make, where it would keep subscriptions and ` +
       'projections; rename that with `alterSchema` and try again',
   )
 }

@@ -7,7 +7,7 @@
 import { isReplogError } from '../core/errors.js'
 import type { CompiledTable } from '../ddl/compiled-table.js'
 import { type CatalogIdentifier, formatTableName } from '../ddl/identifiers.js'
-import { SYSTEM_OPTIONS, SYSTEM_SCHEMA_NAME } from '../ddl/system-schema.js'
+import { SYSTEM_OPTIONS, SYSTEM_SCHEMA_NAME, schemaOfUsers } from '../ddl/system-schema.js'
 import type { TableDefinition } from '../ddl/table-definition.js'
 import type { CommitOptions, Transaction, TransactionOptions } from './transaction.js'
 
@@ -51,6 +51,9 @@ export async function ensureSystemTable(db: ConsumerCatalog, definition: SystemT
       createSchema: { schema: SYSTEM_SCHEMA_NAME, options: SYSTEM_OPTIONS, ifNotExists: true },
     })
     const table = { ...definition, schema: SYSTEM_SCHEMA_NAME, options: SYSTEM_OPTIONS }
-    await transaction.runAsSystem({ createTable: { table, ifNotExists: true } })
+    const made = await transaction.runAsSystem({ createTable: { table, ifNotExists: true } })
+    // One that was there already may be a user's own.
+    const isMade = 'created' in made && made.created
+    if (!isMade && !hasSystemTable(db, definition.name)) throw schemaOfUsers(SYSTEM_SCHEMA_NAME)
   })
 }

@@ -148,6 +148,11 @@ t.test('a schema replog that a user made before stays his, with everything in it
   await db.execute([{ createSchema: { schema: SYSTEM_SCHEMA_NAME, ifNotExists: true } }])
   await db.execute([{ alterSchema: { schema: SYSTEM_SCHEMA_NAME, comment: 'mine' } }])
   await t.rejects(ensureSystemTable(db, DEFINITION), { code: 'ALREADY_EXISTS', message: /rename/ })
+  const own = { ...DEFINITION, schema: SYSTEM_SCHEMA_NAME }
+  await db.execute([{ createTable: { table: own } }])
+  const before = primary.position.lsn
+  await t.rejects(ensureSystemTable(db, DEFINITION), { code: 'ALREADY_EXISTS', message: /rename/ }, 'his own table')
+  t.equal(primary.position.lsn, before)
   await db.execute([{ alterSchema: { schema: SYSTEM_SCHEMA_NAME, name: 'renamed' } }])
   await ensureSystemTable(db, DEFINITION)
   t.same(await collect(db.scan('renamed.orders')), [{ id: 1n, consumer: null }])
