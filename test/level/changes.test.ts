@@ -1,5 +1,6 @@
 /** The change stream of a level: its commits in order, keys and values decoded, with tokens that resume. (G3) */
 import t from 'tap'
+import { SCAN_PAGE_ROWS_MAX } from '../../core/limits.js'
 import { openGated } from '../primary/open-primary.js'
 import { type LevelChange, ReplogLevel } from '../../tools/level/replog-level.js'
 
@@ -97,6 +98,30 @@ void t.test('what is there comes first where that is asked for, and then what is
   })()
   await t.rejects(reading, { message: 'enough' })
   t.same([...seen.keys()].sort(), ['b', 'c', 'last'])
+})
+
+void t.test('rows of which a snapshot tells only that they were rewritten are puts of it', async (t) => {
+  const { db: catalog } = await openGated(t)
+  const db = new ReplogLevel({ catalog })
+  const keys = Array.from({ length: SCAN_PAGE_ROWS_MAX + 2 }, (_, n) => `${n}`.padStart(5, '0'))
+  await db.batch(keys.map((key) => ({ type: 'put', key, value: key })))
+  const changes = db.changes({ snapshot: true, follow: false })
+  const seen = new Map<string, boolean>()
+  const note = (change: LevelChange<string, string> | undefined): void => {
+    if (change?.type === 'put') seen.set(change.key, change.snapshot)
+  }
+  note((await changes.next()).value as LevelChange<string, string>)
+  await catalog.execute([
+    {
+      alterTable: {
+        table: 'kv',
+        changes: [{ addColumn: { name: 'made', type: 'UUID', default: { function: 'uuid' } } }],
+      },
+    },
+  ])
+  for await (const change of changes) note(change)
+  t.same([...seen.keys()], keys)
+  t.ok([...seen.values()].every((isOfSnapshot) => isOfSnapshot))
 })
 
 void t.test(

@@ -96,6 +96,9 @@ class ChangeDecoder<K, V> {
           yield { type: 'clear', lsn, token }
         break
       case 'rewrite':
+        // In the midst of a snapshot it may be all that is told of a row.
+        if (change.transaction.place !== undefined) yield* this.#put(change, undefined)
+        break
       case 'transaction':
     }
   }
@@ -114,7 +117,8 @@ class ChangeDecoder<K, V> {
     const key = this.#key(after)
     if (key === undefined) return
     const value = this.#value(after) as V
-    yield { type: 'put', key, value, before: this.#value(before), snapshot: type === 'snapshot', lsn, token }
+    const snapshot = type === 'snapshot' || type === 'rewrite'
+    yield { type: 'put', key, value, before: this.#value(before), snapshot, lsn, token }
   }
 
   *#del({ lsn, key: columns, before }: RowEvent, token: string): Generator<LevelDel<K, V>> {
