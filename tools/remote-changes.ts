@@ -25,7 +25,7 @@ export interface RemoteChangeOptions {
 interface Told {
   readonly type?: string
   readonly token?: string
-  readonly source?: { readonly token?: string }
+  readonly source?: { readonly token?: string; readonly snapshot?: string | boolean }
   readonly op?: string
   readonly ddl?: string | null
   readonly status?: string
@@ -90,8 +90,8 @@ export class RemoteChanges {
     const { catalog, tables, operations, snapshot, transactions, follow, format } = this.#options
     const query = new URLSearchParams({ follow: String(follow), format })
     if (this.#after !== undefined) query.set('after', this.#after)
-    // A token of a snapshot goes on with it by itself.
-    else if (snapshot) query.set('snapshot', 'true')
+    // A token that was given on the way goes on with its snapshot by itself; of the caller's own the server judges.
+    if (snapshot && this.#after === this.#options.after) query.set('snapshot', 'true')
     if (transactions) query.set('transactions', 'true')
     if (tables !== undefined) query.set('tables', tables)
     if (operations !== undefined) query.set('operations', operations)
@@ -99,10 +99,10 @@ export class RemoteChanges {
   }
 }
 
-/** In the envelope of Debezium it is what says nothing. */
-function isHeartbeat({ type, op, ddl, status }: Told): boolean {
+/** In the envelope of Debezium it is what says nothing, and is not the end of a snapshot. */
+function isHeartbeat({ type, op, ddl, status, source }: Told): boolean {
   if (type !== undefined) return type === 'heartbeat'
-  return op === undefined && ddl === undefined && status === undefined
+  return op === undefined && ddl === undefined && status === undefined && source?.snapshot !== 'last'
 }
 
 function errorOf({ code = 'PROTOCOL', detail = 'the server ended the stream without saying why' }: Told): ReplogError {

@@ -36,12 +36,18 @@ t.test('to the end of the log, in every form', async (t) => {
   t.same(await printed('--tables', 'test.t', '--operations', 'insert'), all.slice(3))
   t.match(await printed('--transactions', '--after', '2'), [{ type: 'transaction', changes: [{}] }, { lsn: '4' }])
   t.match(await printed('--snapshot'), [{ type: 'snapshot' }, { type: 'snapshot' }, { type: 'snapshotEnd' }])
+  t.match(await printed('--snapshot', '--format', 'debezium'), [
+    { op: 'r' },
+    { op: 'r' },
+    { source: { snapshot: 'last' } },
+  ])
   t.match(await printed('--format', 'debezium', '--after', '3'), [{ op: 'c', after: { a: 2 }, source: { lsn: 4 } }])
 })
 
 t.test('what the server refuses, and a server that is not there, end it', async (t) => {
   const server = await serving(t)
   t.match(await replog('changes', server.url, '--after', 'x'), { code: 1, stderr: /INVALID_ARGUMENT/ })
+  t.match(await replog('changes', server.url, '--after', '1', '--snapshot'), { code: 1, stderr: /not both/ })
   t.match(await replog('changes', server.url, '--catalog', 'none'), { code: 1, stderr: /NOT_FOUND/ })
   t.match(await replog('changes', server.url, '--format', 'xml'), { code: 2 })
   t.match(await replog('changes', 'http://127.0.0.1:1'), { code: 1, stderr: /UNREACHABLE/ })
