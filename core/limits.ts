@@ -150,6 +150,8 @@ export const PROJECTION_LOG_HOLDERS_MAX = 20
 /** Pauses between attempts of a projection, in milliseconds: the first, doubled each time up to the longest. */
 export const PROJECTION_PAUSE_MS_DEFAULT = 100
 export const PROJECTION_PAUSE_MS_MAX = 30_000
+/** So long a server that closes waits for handlers of projections that are under way, in milliseconds. */
+export const PROJECTION_STOP_MS_MAX = 10_000
 /** A follower whose socket holds more unsent bytes than this is not given more until it drains. */
 export const LINK_UNSENT_BYTES_MAX = 8 * MIB
 /** Heartbeat period on the replica link, in milliseconds. */

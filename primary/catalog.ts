@@ -24,6 +24,7 @@ import {
   checkProjection,
 } from './projections/projection-options.js'
 import { Projections } from './projections/projections.js'
+import type { RunningProjections } from './projections/running-projections.js'
 import type { Quotas } from './quotas.js'
 import { readDurably } from './durable-reads.js'
 import {
@@ -81,6 +82,7 @@ export interface CatalogContext {
   readonly triggers: Triggers<Transaction>
   /** Told of consumers that run here, for which the log is held. */
   readonly consumers: ConsumerHolders
+  readonly projections: RunningProjections
   readonly subscriptions: SubscriptionServer
   begin(catalog: CatalogIdentifier, options: TransactionOptions): Transaction
   /** Counts a run of `transaction(fn)` that met a conflict. */

@@ -34,6 +34,7 @@ import { CommitLane, type CommitResult } from './commit-lane.js'
 import { type LimitOptions, resolveLimits } from './limit-options.js'
 import type { Limits } from './limit-table.js'
 import { LockTable } from './lock-table.js'
+import { RunningProjections } from './projections/running-projections.js'
 import { Quotas } from './quotas.js'
 import { SubscriptionServer } from './subscriptions/subscription-server.js'
 import { Transaction, type TransactionOptions } from './transaction.js'
@@ -103,6 +104,7 @@ export class Primary {
   readonly purger: LogPurger
   /** Subscriptions of all catalogs: those that are read here, and what is known of the others. */
   readonly subscriptions: SubscriptionServer
+  readonly #projections = new RunningProjections()
   readonly #jobs: BackgroundJobs
   readonly #open = new Set<Transaction>()
   readonly #cancelSweep: () => void
@@ -183,6 +185,7 @@ export class Primary {
         gate: this.gate,
         triggers: this.triggers,
         consumers: this.purger.consumers,
+        projections: this.#projections,
         subscriptions: this.subscriptions,
         begin: (catalog, options) => this.#begin(catalog, options),
         noteRetry: () => {
@@ -294,7 +297,9 @@ export class Primary {
     this.markers.stop()
     await this.#scrub.stop()
     const reason = new ReplogError('CLOSED', 'the server is shutting down; the transaction was rolled back')
+    const projectionsStopped = this.#projections.stop(this.#clock)
     for (const transaction of [...this.#open]) transaction.expire(reason)
+    await projectionsStopped
     await this.subscriptions.close()
     this.lane.close()
     this.acknowledgements.close()

@@ -32,11 +32,13 @@ import type { ConsumerCatalog } from '../system-tables.js'
 import type { Transaction } from '../transaction.js'
 import type { CheckedOptions, ProjectionHandler } from './projection-options.js'
 import { ProjectionPosition } from './projection-positions.js'
+import type { RunningProjections } from './running-projections.js'
 
 export interface ProjectionContext {
   readonly state: ReplicatedState
   readonly clock: Clock
   readonly consumers: ConsumerHolders
+  readonly projections: RunningProjections
 }
 
 /** `waiting`: for the next attempt, after an error. `failed`: it has stopped with an error; its position stays. */
@@ -152,6 +154,7 @@ export class Projection {
     signal?.addEventListener('abort', abort, { once: true })
     const holder = consumerHolderName('projections', this.name, this.#db.name)
     const release = this.#context.consumers.hold(holder, () => this.#heldLsn)
+    this.#context.projections.add(this)
     try {
       await this.#follow()
       this.#state = 'stopped'
@@ -168,6 +171,7 @@ export class Projection {
       // From here on its row is what holds the log.
       await this.#context.consumers.refresh()
       release()
+      this.#context.projections.delete(this)
     }
   }
 

@@ -18,6 +18,7 @@ import { Catalog } from '../../primary/catalog.js'
 import { CommitLane } from '../../primary/commit-lane.js'
 import { resolveLimits } from '../../primary/limit-options.js'
 import { LockTable } from '../../primary/lock-table.js'
+import { RunningProjections } from '../../primary/projections/running-projections.js'
 import { Quotas } from '../../primary/quotas.js'
 import { SubscriptionServer } from '../../primary/subscriptions/subscription-server.js'
 import { Transaction } from '../../primary/transaction.js'
@@ -94,6 +95,7 @@ void t.test('a primary refuses with DISK_FULL, stages nothing, goes on reading, 
       gate,
       triggers,
       consumers: purger.consumers,
+      projections: new RunningProjections(),
       subscriptions,
       begin: (catalog, options) =>
         new Transaction(

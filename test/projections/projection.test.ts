@@ -2,8 +2,9 @@
  * G1, G4: what a projection writes and its position are one transaction, so each change counts exactly once in it: over
  * conflicts, errors of the handler, restarts, crashes and second runners.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { PROJECTION_BATCH_CHANGES_MAX } from '../../core/limits.js'
+import { PROJECTION_BATCH_CHANGES_MAX, PROJECTION_PAUSE_MS_MAX } from '../../core/limits.js'
 import type { TableDefinition } from '../../ddl/table-definition.js'
 import type { Catalog } from '../../primary/catalog.js'
 import { Primary } from '../../primary/primary.js'
@@ -12,6 +13,8 @@ import type { ProjectionChange, ProjectionOptions } from '../../primary/projecti
 import type { Transaction } from '../../primary/transaction.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { checkStore } from '../crash/check-store.js'
+import { advancing } from '../log/purged-log.js'
+import { ManualClock } from '../primary/manual-clock.js'
 import { openGated } from '../primary/open-primary.js'
 import { collect } from '../primary/outcome.js'
 import { until } from '../replication/until.js'
@@ -442,6 +445,68 @@ t.test('G9: a position that cannot be read holds all of the log up to the hard c
   const { storedBytes, leftBehind } = primary.purger.status()
   t.ok(Number(storedBytes) <= bytesMax, `${storedBytes} bytes are left`)
   t.ok(leftBehind.some(({ name }) => name === 'projection count of catalog local'))
+})
+
+t.test(
+  'a server that closes ends its projections first: those that wait, and handlers that are under way',
+  async (t) => {
+    const { primary, db, memory } = await open(t)
+    await insert(db, 1)
+    const failing = db.project(
+      'failing',
+      () => {
+        throw new Error('always')
+      },
+      { ...OF_ORDERS, retry: { attemptsMax: Infinity, pauseMs: PROJECTION_PAUSE_MS_MAX } },
+    )
+    await until(() => failing.status.state === 'waiting')
+    let release: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => (release = resolve))
+    let isInside = false
+    let refused: unknown
+    const slow = db.project(
+      'slow',
+      async (change, transaction) => {
+        isInside = true
+        await gate
+        await count(change, transaction).catch((error: unknown) => {
+          refused = error
+          throw error
+        })
+      },
+      OF_ORDERS,
+    )
+    await until(() => isInside)
+    let isClosed = false
+    const closed = primary.close().then(() => (isClosed = true))
+    await nextTurn()
+    t.equal(isClosed, false)
+    release()
+    await closed
+    t.equal(failing.status.state, 'stopped')
+    t.equal(slow.status.state, 'stopped')
+    t.match(refused, { code: 'CLOSED' }, 'its transaction was rolled back')
+    t.same((await checkStore(memory.crash())).problems, [])
+  },
+)
+
+t.test('a handler that does not end does not keep a server from closing for ever', async (t) => {
+  const clock = new ManualClock()
+  const { primary, db } = await open(t, { clock })
+  await insert(db, 1)
+  let isInside = false
+  const hanging = db.project(
+    'hanging',
+    () => {
+      isInside = true
+      return new Promise<void>(() => undefined)
+    },
+    OF_ORDERS,
+  )
+  await until(() => isInside)
+  const closed = primary.close()
+  await advancing(clock, closed)
+  t.equal(hanging.status.state, 'running')
 })
 
 t.test('an AbortSignal stops it; bad arguments are refused at once', async (t) => {
