@@ -40,6 +40,8 @@ export class KnownSubscriptions {
   /** What is under way in the background. */
   #looking: Promise<void> | undefined
   #areTablesFound = false
+  /** Catalogs that were dropped while tables are looked for: a listing may still have them, and a later drop of them never comes. */
+  readonly #droppedMeanwhile = new Set<number>()
   #stopped = false
 
   constructor(state: ReplicatedState, retention: Retention, onError: (error: unknown) => void) {
@@ -106,6 +108,7 @@ export class KnownSubscriptions {
       for (const [storageId, { compiled }] of this.#tables) {
         if (compiled.message.catalogId === definition.before.id) this.#tables.delete(storageId)
       }
+      if (!this.#areTablesFound) this.#droppedMeanwhile.add(definition.before.id)
     } else if (definition.kind === 'createTable' && definition.after.name === SUBSCRIPTIONS_TABLE_NAME) {
       const { catalogId } = definition.after
       this.#addTableOf(catalogId, String(catalogId))
@@ -184,11 +187,12 @@ export class KnownSubscriptions {
     for (let after: string | undefined; ;) {
       const { catalogs, next } = await listCatalogs(this.#state, { after, limit: CATALOGS_PAGE })
       if (this.#stopped) return
-      for (const { id, name } of catalogs) this.#addTableOf(id, name)
+      for (const { id, name } of catalogs) if (!this.#droppedMeanwhile.has(id)) this.#addTableOf(id, name)
       if (next === undefined) break
       after = next
     }
     this.#areTablesFound = true
+    this.#droppedMeanwhile.clear()
   }
 
   /** Where there is one that this server holds: a filtered replica without it is never promoted. */

@@ -38,6 +38,7 @@ export interface ActiveContext {
   readonly state: ReplicatedState
   readonly clock: Clock
   readonly catalog: CatalogIdentifier
+  readonly catalogId: number
   readonly window: SubscriptionWindow
   /** Makes a position durable. */
   readonly write: (row: SubscriptionRow, token: string) => Promise<void>
@@ -93,6 +94,10 @@ export class ActiveSubscription implements Membership {
 
   get catalog(): CatalogIdentifier {
     return this.#context.catalog
+  }
+
+  get catalogId(): number {
+    return this.#context.catalogId
   }
 
   get isEnding(): boolean {

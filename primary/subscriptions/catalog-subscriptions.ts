@@ -85,7 +85,7 @@ export class CatalogSubscriptions {
     const table = this.#table()
     const there = ifNotExists ? table.find(name) : undefined
     if (there !== undefined) return this.#describe(there)
-    const row = await this.#held(options, async (token) => {
+    const row = await this.#held(name, options, async (token) => {
       try {
         return await table.insert({ name, tables, operations, snapshot, token })
       } catch (error) {
@@ -149,7 +149,7 @@ export class CatalogSubscriptions {
   async reset(name: string, start: SubscriptionStart = {}): Promise<Subscription> {
     requireOptions(start)
     const row = this.#row(name)
-    await this.#held(start, (token) => this.#table().reset(row, token, start.snapshot ?? false))
+    await this.#held(name, start, (token) => this.#table().reset(row, token, start.snapshot ?? false))
     await this.#server.abandon(this.#db, name, changed(name))
     return this.get(name)
   }
@@ -173,7 +173,11 @@ export class CatalogSubscriptions {
   }
 
   /** Does something with the token to begin at, and holds the log meanwhile. */
-  async #held<Result>(start: SubscriptionStart, work: (token: string | undefined) => Promise<Result>): Promise<Result> {
+  async #held<Result>(
+    name: string,
+    start: SubscriptionStart,
+    work: (token: string | undefined) => Promise<Result>,
+  ): Promise<Result> {
     const { after, snapshot } = start
     if (snapshot !== undefined && typeof snapshot !== 'boolean') {
       throw new ReplogError('INVALID_ARGUMENT', '`snapshot` is true or false')
@@ -184,7 +188,7 @@ export class CatalogSubscriptions {
     }
     let token = formatPosition(this.#state.durable)
     let lsn: Lsn = this.#state.durable.lsn
-    const release = this.#server.purger.retention.add(() => [{ name: 'a subscription that is being made', lsn }], 0)
+    const release = this.#server.holdForNew(this.#db, name, () => lsn)
     try {
       if (after !== undefined) {
         token = await this.#tokenOf(after)

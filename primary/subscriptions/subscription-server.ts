@@ -1,7 +1,10 @@
 /**
  * The subscriptions of a primary that are being read, over all catalogs, and what is known of all others.
  *
- * Invariant: a subscription has one reader at a time; the next one begins when what was acknowledged to the last is durable.
+ * Invariants:
+ * - a subscription has one reader at a time; the next one begins when what was acknowledged to the last is durable;
+ * - readers are known by the id of their catalog, and end when it is dropped: one of the same name that is made anew has
+ *   others.
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
@@ -40,11 +43,13 @@ export class SubscriptionServer {
   /** Told of faults of this server. */
   readonly onError: (error: unknown) => void
   readonly #window: SubscriptionWindow
-  /** By catalog and name. */
+  /** By the id of the catalog, and name. */
   readonly #active = new Map<string, ActiveSubscription>()
   /** Of those that something is done with while nobody may read them. */
   readonly #alone = new Map<string, Promise<void>>()
-  readonly #forgetSnapshots: () => void
+  readonly #forget: (() => void)[]
+  /** Subscriptions that were made, and are being made. */
+  #made = 0
   #isClosing = false
 
   constructor(
@@ -60,7 +65,14 @@ export class SubscriptionServer {
     this.purger = purger
     this.#window = window
     this.known = new KnownSubscriptions(state, purger.retention, onError)
-    this.#forgetSnapshots = purger.retention.add(() => this.#snapshots(), 0)
+    this.#forget = [
+      purger.retention.add(() => this.#snapshots(), 0),
+      state.onDefinitionsDurable((definitions) => {
+        for (const definition of definitions) {
+          if (definition.kind === 'dropCatalog') this.#endReadersOf(definition.before.id, definition.before.name)
+        }
+      }),
+    ]
   }
 
   /** @throws ReplogError INVALID_ARGUMENT */
@@ -88,7 +100,7 @@ export class SubscriptionServer {
 
   /** Who reads it now. */
   active(db: SubscriptionCatalog, name: string): ActiveSubscription | undefined {
-    const active = this.#active.get(keyOf(db, name))
+    const active = this.#active.get(this.#keyOf(db, name))
     return active?.isEnding === true ? undefined : active
   }
 
@@ -101,8 +113,7 @@ export class SubscriptionServer {
     name: string,
     work: () => Promise<void>,
   ): Promise<ActiveSubscription | undefined> {
-    const key = keyOf(db, name)
-    await this.#free(key)
+    const key = await this.#freeKeyOf(db, name)
     const active = this.#active.get(key)
     if (active !== undefined) return active
     const done = work()
@@ -114,13 +125,36 @@ export class SubscriptionServer {
   }
 
   /** Resolves when no reader is ending, and nothing is being done alone. */
-  async #free(key: string): Promise<void> {
+  async #freeKeyOf(db: SubscriptionCatalog, name: string): Promise<string> {
     for (;;) {
+      const key = this.#keyOf(db, name)
       const active = this.#active.get(key)
       const busy = active?.isEnding === true ? active.ended : this.#alone.get(key)
-      if (busy === undefined) return
+      if (busy === undefined) return key
       await busy
     }
+  }
+
+  /** @throws ReplogError NOT_FOUND (catalog) */
+  #keyOf(db: SubscriptionCatalog, name: string): string {
+    return `${this.#state.dictionary.catalog(this.#state.readDurable, db.name).id}\0${name}`
+  }
+
+  #endReadersOf(catalogId: number, catalog: string): void {
+    for (const active of this.#active.values()) {
+      if (active.catalogId !== catalogId) continue
+      active.abandon(new ReplogError('NOT_FOUND', `catalog ${catalog} was dropped, and its subscriptions with it`))
+    }
+  }
+
+  /**
+   * Holds the log for a subscription that is being made.
+   * @returns ends it
+   */
+  holdForNew(db: SubscriptionCatalog, name: string, lsn: () => Lsn): () => void {
+    // Holders are told apart by their names, and the same one may be asked for twice at once.
+    const holder = `subscription ${name} of catalog ${db.name} that is being made (${++this.#made})`
+    return this.purger.retention.add(() => [{ name: holder, lsn: lsn() }], 0)
   }
 
   /** Snapshots that were begun: nothing is acknowledged yet that would hold the log for them. */
@@ -134,7 +168,9 @@ export class SubscriptionServer {
 
   /** It is not any more what its readers know: they are told, and what they acknowledged is not written any more. */
   async abandon(db: SubscriptionCatalog, name: string, error: ReplogError): Promise<void> {
-    const active = this.#active.get(keyOf(db, name))
+    // Those of a catalog that is gone were told.
+    if (this.#state.dictionary.findCatalog(this.#state.readDurable, db.name) === undefined) return
+    const active = this.#active.get(this.#keyOf(db, name))
     active?.abandon(error)
     await active?.ended
   }
@@ -156,14 +192,13 @@ export class SubscriptionServer {
     const all = [...this.#active.values()]
     for (const active of all) active.end(error)
     await Promise.all(all.map(({ ended }) => ended))
-    this.#forgetSnapshots()
+    for (const forget of this.#forget) forget()
     this.known.stop()
   }
 
   /** @throws ReplogError NOT_FOUND, HISTORY_LOST, CLOSED, LIMIT */
   async #join(db: SubscriptionCatalog, name: string, stream: SubscriptionStream, worker: Worker): Promise<Membership> {
-    const key = keyOf(db, name)
-    await this.#free(key)
+    const key = await this.#freeKeyOf(db, name)
     if (this.#isClosing) throw new ReplogError('CLOSED', 'the server is shutting down; subscribe when it is up again')
     const active = this.#active.get(key) ?? this.#begin(db, name, key)
     active.join(stream, worker)
@@ -180,6 +215,7 @@ export class SubscriptionServer {
         state: this.#state,
         clock: this.clock,
         catalog: db.name,
+        catalogId: this.#state.dictionary.catalog(this.#state.readDurable, db.name).id,
         window: this.#window,
         write: (row, token) => table.acknowledge(row, token),
         subscriptions: () => this.known.count,
@@ -215,8 +251,4 @@ export function requireSubscriptionName(kind: 'subscription' | 'worker', name: u
     `the name of a ${kind} is 1 to ${SUBSCRIPTION_NAME_LENGTH_MAX} letters, digits, "_", "-" and ".", and begins with ` +
       'one of the first three',
   )
-}
-
-function keyOf(db: SubscriptionCatalog, name: string): string {
-  return `${db.name}\0${name}`
 }

@@ -1,5 +1,6 @@
 /** Subscriptions hold the log on every server that has them, up to the hard cap, and who lost its place is told. (G9) */
 import t from 'tap'
+import { KnownSubscriptions } from '../../log/subscriptions/known-subscriptions.js'
 import type { Catalog } from '../../primary/catalog.js'
 import { MemoryEngine } from '../../store/memory-engine.js'
 import { openGated } from '../primary/open-primary.js'
@@ -65,6 +66,49 @@ t.test('a catalog that is dropped holds nothing', async (t) => {
   await primary.dropCatalog('shop')
   t.match(await primary.purgeLog({ beforeLsn }), { heldBack: [] })
   t.match(primary.subscriptions.status(), { count: 0 })
+})
+
+t.test('a catalog that is dropped while subscriptions are looked for holds nothing', async (t) => {
+  const { primary, engine } = await openGated(t)
+  await primary.createCatalog('shop')
+  await primary.catalog('shop').subscriptions.create('all')
+  const { state, purger } = primary
+  await purger.retention.settled()
+  let release = (): void => undefined
+  const released = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const page = engine.page.bind(engine)
+  let isFirst = true
+  engine.page = async (range, options) => {
+    const read = await page(range, options)
+    if (!isFirst) return read
+    isFirst = false
+    await released
+    return read
+  }
+  const known = new KnownSubscriptions(state, purger.retention, (error) => t.error(error))
+  t.teardown(() => known.stop())
+  await primary.dropCatalog('shop')
+  release()
+  await known.settled()
+  t.strictSame(known.list(), [])
+})
+
+t.test('subscriptions that are made at once each hold the log from where they begin', async (t) => {
+  const { primary, db, engine } = await openGated(t)
+  await db.subscriptions.create('first')
+  engine.before.hold()
+  const early = db.subscriptions.create('early', { after: '0' })
+  await engine.before.arrival()
+  const late = db.subscriptions.create('late')
+  const held = primary.purger.retention.holders().filter(({ name }) => name.includes('is being made'))
+  t.strictSame(
+    held.map(({ lsn }) => lsn),
+    [0n, primary.position.lsn],
+  )
+  engine.before.open()
+  await Promise.all([early, late])
 })
 
 t.test('a replica holds its own log for them', async (t) => {

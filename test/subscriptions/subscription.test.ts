@@ -239,6 +239,35 @@ t.test('who is dropped or reset is told, and what it acknowledges moves nothing'
   t.equal(await code(db.subscribe('all').next()), 'NOT_FOUND')
 })
 
+t.test('who reads is told that the catalog was dropped; one of the same name has readers of its own', async (t) => {
+  const { primary } = await opened(t)
+  await primary.createCatalog('shop')
+  const shop = primary.catalog('shop')
+  await makeOrders(shop)
+  await shop.subscriptions.create('all', { tables: ['orders'] })
+  await insertOrders(shop, 1)
+  await insertOrders(shop, 2)
+  // A window of one change: the reader waits for its worker, and does not come to what was dropped.
+  const server = new SubscriptionServer(primary.state, systemClock, primary.purger, (error) => t.error(error), {
+    changes: 1,
+    bytes: 1,
+  })
+  t.teardown(() => server.close())
+  const old = server.subscribe(shop, 'all', { worker: 'old' })
+  const [first] = await take(old, 1)
+  await primary.dropCatalog('shop')
+  await primary.createCatalog('shop')
+  await makeOrders(shop)
+  await shop.subscriptions.create('all', { tables: ['orders'] })
+  await insertOrders(shop, 3)
+  const anew = server.subscribe(shop, 'all', { worker: 'new' })
+  const next = take(anew, 1)
+  t.equal(await code(old.ack(first!.token)), 'NOT_FOUND')
+  t.equal(await code(old.next()), 'NOT_FOUND')
+  t.strictSame((await next).map(told), ['insert 3'])
+  t.match(server.active(shop, 'all')!.workers, [{ name: 'new' }])
+})
+
 t.test('what is asked wrongly is refused with a code', async (t) => {
   const { db, primary } = await opened(t)
   await db.subscriptions.create('all')
