@@ -4,7 +4,8 @@
  * Invariants:
  * - a row is decoded with the definition that the message names, whatever the table is today;
  * - the ordinal of a change counts all changes of the transaction, so it is the same under every filter;
- * - a transaction is decoded a part at a time where that is asked for: its changes take much more memory than its bytes.
+ * - the message of a transaction is held as a whole; its rows are decoded a part at a time, unless they are told as a whole
+ *   or beside a snapshot: changes take much more memory than their bytes.
  */
 import type { Position } from '../../core/position.js'
 import type { DefinitionStatement, RowChange, RowChanges, Statement, Transaction } from '../codec/message.js'

@@ -2,7 +2,7 @@
  * A stream of changes as bytes to send, in pieces that are made when they are taken.
  *
  * Invariants:
- * - no more is held than a batch of changes and a piece, however large a transaction is as text;
+ * - no more is held than a batch of changes, which may be a whole transaction, and a piece, however large that is as text;
  * - what waits to be sent while there is nothing more to tell goes out at once: a piece never waits to be filled.
  */
 import { CHANGE_PIECE_LENGTH_TARGET } from '../../core/limits.js'

@@ -4,7 +4,8 @@
  * Invariants:
  * - what is told is durable, whole and in the order of commits, and nothing is left out; what was purged is HISTORY_LOST; (G2, G3, G9)
  * - a token of another history, such as of a transaction that a failover lost, is DIVERGED; (G8)
- * - no more than a chunk of the log and a batch of changes are held, however far behind the reader is.
+ * - however far behind the reader is, no more is held than a chunk of the log or a transaction, whichever is larger, and a
+ *   batch of changes; of a transaction that is told whole, or beside a snapshot, all changes are a batch.
  */
 import { type Clock, systemClock } from '../../core/clock.js'
 import { ReplogError } from '../../core/errors.js'
