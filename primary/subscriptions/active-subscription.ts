@@ -150,6 +150,7 @@ export class ActiveSubscription implements Membership {
     // What is behind all that was read was read elsewhere: it is passed over here. Of what was read here only that counts
     // which was taken: a token may have overtaken those before it.
     const isAhead = worker === undefined && (this.#seen === undefined || compareTokens(token, this.#seen) > 0)
+    if (isAhead) requireOfThisSnapshot({ ...this.row, token: this.#writer.wanted }, token)
     if (isAhead) this.#dispatcher.passOver()
     else this.#dispatcher.acknowledgeTaken(token, worker)
     this.#moved()
@@ -266,6 +267,20 @@ export class ActiveSubscription implements Membership {
     this.#settled = settled
     this.#wake()
   }
+}
+
+/**
+ * A reset with a snapshot leaves no place behind: the token of a change of the log is then one from before it, or from
+ * elsewhere, and would pass over rows that nobody was given.
+ * @throws ReplogError INVALID_ARGUMENT
+ */
+export function requireOfThisSnapshot(row: SubscriptionRow, token: string): void {
+  if (!row.snapshot || row.token !== undefined || parseChangeToken(token).place !== undefined) return
+  throw new ReplogError(
+    'INVALID_ARGUMENT',
+    `subscription ${row.name} begins with a snapshot of which nothing is acknowledged yet, and the token is not one of ` +
+      'its rows; read it, and acknowledge one of those, or the end of the snapshot while you are connected',
+  )
 }
 
 /** @param cause names the oldest position, and why it is the oldest */

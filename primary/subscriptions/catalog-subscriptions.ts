@@ -14,7 +14,7 @@ import type { ReplicatedState } from '../../log/replicated-state.js'
 import { requireSameHistory } from '../../log/same-history.js'
 import { nextCommitUs } from '../../log/subscriptions/next-change-age.js'
 import { type SubscriptionRow, heldLsn } from '../../log/subscriptions/subscription-row.js'
-import type { WorkerStatus } from './active-subscription.js'
+import { type WorkerStatus, requireOfThisSnapshot } from './active-subscription.js'
 import { type SubscriptionServer, lostOf, requireSubscriptionName } from './subscription-server.js'
 import { type SubscriptionCatalog, type SubscriptionTable, changed } from './subscription-table.js'
 import { compareTokens } from './token-order.js'
@@ -112,7 +112,8 @@ export class CatalogSubscriptions {
   /**
    * Acknowledges everything up to a token of a change, whoever has it, as who reads alone does; never goes back. Resolves
    * with the position that is durable by then. While it is read only what its workers took before that change counts, and
-   * a token that none of them took moves nothing, unless it is ahead of all that was read: then all is passed over.
+   * a token that none of them took moves nothing, unless it is ahead of all that was read: then all is passed over. A
+   * snapshot of which nothing is acknowledged is not passed over.
    * @param worker acknowledges only what this one took, in the order in which it took it
    * @throws ReplogError NOT_FOUND, INVALID_ARGUMENT, DIVERGED; HISTORY_LOST where the subscription is lost; as any commit
    */
@@ -126,6 +127,7 @@ export class CatalogSubscriptions {
       const row = this.#row(name)
       const lost = lostOf(this.#state, row)
       if (lost !== undefined) throw lost
+      requireOfThisSnapshot(row, token)
       acknowledged = row.token
       if (row.token !== undefined && compareTokens(token, row.token) <= 0) return
       await this.#table().acknowledge(row, token)

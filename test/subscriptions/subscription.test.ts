@@ -239,6 +239,27 @@ t.test('who is dropped or reset is told, and what it acknowledges moves nothing'
   t.equal(await code(db.subscribe('all').next()), 'NOT_FOUND')
 })
 
+t.test('an acknowledgement from before a reset with a snapshot does not pass over that snapshot', async (t) => {
+  const { db } = await opened(t)
+  await db.subscriptions.create('all', { tables: ['orders'] })
+  await insertOrders(db, 1, 2)
+  const stream = db.subscribe('all')
+  const late = (await take(stream, 2))[1]!.token
+  await stream.return()
+  await db.subscriptions.reset('all', { snapshot: true })
+  t.equal(await code(db.subscriptions.ack('all', late)), 'INVALID_ARGUMENT', 'nobody reads')
+  t.equal((await db.subscriptions.get('all')).acknowledged, null)
+  const anew = db.subscribe('all')
+  await anew.join()
+  // What is read by then decides whether it is refused or moves nothing.
+  await code(db.subscriptions.ack('all', late))
+  const seen = await take(anew, 2)
+  t.strictSame(seen.map(told), ['snapshot 1', 'snapshot 2'])
+  t.equal(await db.subscriptions.ack('all', seen[0]!.token), seen[0]!.token)
+  await anew.return()
+  t.equal(await db.subscriptions.ack('all', seen[1]!.token), seen[1]!.token, 'a place of the snapshot counts')
+})
+
 t.test('who reads is told that the catalog was dropped; one of the same name has readers of its own', async (t) => {
   const { primary } = await opened(t)
   await primary.createCatalog('shop')
