@@ -25,7 +25,7 @@ const KILLS = Math.ceil(Number(process.env['REPLOG_TORTURE_ROUNDS'] ?? 6) / 3)
 const EMBEDDED = 10
 const OVER_HTTP = 8
 const SESSIONS = 14
-const COMMITS_BETWEEN_KILLS = 160
+const COMMITS_BETWEEN_KILLS = 100
 const CUT_EVERY_MS = 150
 
 t.setTimeout(60_000 + KILLS * 30_000)
