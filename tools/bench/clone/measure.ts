@@ -194,23 +194,24 @@ async function compare(
   replica: HttpClient,
   signal: AbortSignal,
 ): Promise<Pick<CloneReport, 'position' | 'digest' | 'rowsCompared'>> {
-  const { lsn, position } = await primary.status()
   const startMs = performance.now()
   for (;;) {
     signal.throwIfAborted()
+    // The server writes verify markers by itself: both are asked until they stand at one place.
+    const { lsn, position } = await primary.status()
     const there = await replica.status()
-    if (BigInt(there.lsn) >= BigInt(lsn)) break
+    if (there.lsn === lsn) {
+      const [one, other] = await Promise.all([primary, replica].map((server) => sizeOf(server)))
+      if (there.position === position && one!.digest === other!.digest && one!.rows === other!.rows) {
+        return { position, digest: one!.digest, rowsCompared: one!.rows }
+      }
+      throw benchmarkIsWrong(`the copy ended at ${there.position} with ${JSON.stringify(other)}, its server at ${position}`)
+    }
     if (there.replication?.state === 'stopped' || performance.now() - startMs > FOLLOW_MS_MAX) {
       throw benchmarkIsWrong(`the copy does not follow: ${there.problem ?? 'it takes too long'}`)
     }
     await delay(SAMPLE_MS)
   }
-  const [one, other] = await Promise.all([primary, replica].map((server) => sizeOf(server)))
-  const there = await replica.status()
-  if (there.position === position && one!.digest === other!.digest && one!.rows === other!.rows) {
-    return { position, digest: one!.digest, rowsCompared: one!.rows }
-  }
-  throw benchmarkIsWrong(`the copy ended at ${there.position} with ${JSON.stringify(other)}, its server at ${position}`)
 }
 
 async function sizeOf(server: HttpClient): Promise<{ readonly rows: number; readonly digest: string }> {
