@@ -16,7 +16,7 @@ function isBuilt() {
   return (
     exists(join(ROOT, '.tap', 'plugins')) &&
     exists(TEST_CLASS) &&
-    !/^@tapjs\/typescript\b/m.test(readFileSync(TEST_CLASS, 'utf8'))
+    !/^@tapjs\/(typescript|mock)\b/m.test(readFileSync(TEST_CLASS, 'utf8'))
   )
 }
 

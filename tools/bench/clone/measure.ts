@@ -205,7 +205,9 @@ async function compare(
       if (there.position === position && one!.digest === other!.digest && one!.rows === other!.rows) {
         return { position, digest: one!.digest, rowsCompared: one!.rows }
       }
-      throw benchmarkIsWrong(`the copy ended at ${there.position} with ${JSON.stringify(other)}, its server at ${position}`)
+      throw benchmarkIsWrong(
+        `the copy ended at ${there.position} with ${JSON.stringify(other)}, its server at ${position}`,
+      )
     }
     if (there.replication?.state === 'stopped' || performance.now() - startMs > FOLLOW_MS_MAX) {
       throw benchmarkIsWrong(`the copy does not follow: ${there.problem ?? 'it takes too long'}`)
